@@ -1,0 +1,62 @@
+# citymesh. `make` alone prints the targets.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := protos backbone meshctl loadtests $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml))
+STAMP := $(VENV)/.installed
+SPEED ?= max
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up down status demo test lint types check unit clean
+
+help: ## print the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+up: setup ## bring the city to life and show a live table (Ctrl-C stops it)
+	@$(BIN)/meshctl up --city
+
+down: setup ## stop what runs in the background; the data stays
+	@$(BIN)/meshctl down
+
+status: setup ## show each part and the lag of each consumer group
+	@$(BIN)/meshctl status
+
+demo: setup ## four years of Seoul's air into the disaster room: FILE=other.csv FAULTS=1
+	@$(BIN)/meshctl demo $(if $(FILE),--file "$(FILE)") $(if $(FAULTS),--faults)
+
+test: setup lint types check ## everything CI runs: lint, types, import contracts, meshctl check, tests
+	@$(BIN)/python -m pytest
+
+lint: setup ## ruff
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: setup ## mypy, strict
+	@$(BIN)/mypy
+
+check: setup ## import contracts, and registrations against schemas, protos and code
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/meshctl check
+
+unit: setup ## the tests that need no running part
+	@$(BIN)/python -m pytest $(wildcard */tests/unit services/*/tests/unit services/*/tests/contract)
+
+setup: $(STAMP) ## virtual environment, pinned dependencies, generated stubs, JVM parts
+	@$(BIN)/meshctl fetch
+
+$(STAMP): constraints.txt $(addsuffix /pyproject.toml,$(PACKAGES)) protos/setup.py $(shell find protos/city -name '*.proto')
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo 'citymesh needs Python 3.11 or newer: set PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@command -v java >/dev/null || { echo 'citymesh needs Java 17 or newer: java is not on the PATH' >&2; exit 1; }
+	@command -v mvn >/dev/null || { echo 'citymesh needs Maven: mvn is not on the PATH' >&2; exit 1; }
+	@echo '[1/3] virtual environment'
+	@$(PYTHON) -m venv $(VENV)
+	@echo '[2/3] pinned dependencies, generated stubs (a minute the first time)'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-build.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation -c constraints.txt \
+	  $(addprefix -e ./,$(PACKAGES)) -r requirements-dev.txt
+	@echo '[3/3] JVM parts'
+	@touch $(STAMP)
+
+clean: ## forget the virtual environment and the local state
+	@rm -rf $(VENV) .citymesh .cache
