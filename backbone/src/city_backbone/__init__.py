@@ -1,0 +1,1 @@
+"""The shared ground of the services: events, effects, calls, life cycle; no domain words."""

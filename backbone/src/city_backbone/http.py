@@ -1,0 +1,62 @@
+"""HTTP: health, metrics, and what routes a service adds."""
+
+from collections.abc import Callable, Sequence
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from city_backbone.settings import HttpSettings
+
+MAX_BODY_BYTES = 1024 * 1024
+
+
+class HttpServer:
+    """`/healthz` (is the process worth keeping), `/readyz` (can it serve), `/metrics`.
+
+    `problems` names what is missing for readiness; empty means ready.
+    """
+
+    def __init__(
+        self,
+        settings: HttpSettings,
+        problems: Callable[[], Sequence[str]],
+        routes: Sequence[web.RouteDef] = (),
+    ) -> None:
+        self._settings = settings
+        self._problems = problems
+        application = web.Application(client_max_size=MAX_BODY_BYTES)
+        application.add_routes(
+            [
+                web.get("/healthz", self._healthz),
+                web.get("/readyz", self._readyz),
+                web.get("/metrics", self._metrics),
+                *routes,
+            ]
+        )
+        self._runner = web.AppRunner(
+            application, access_log=None, shutdown_timeout=3, handle_signals=False
+        )
+        self.port = settings.port
+
+    async def start(self) -> None:
+        """Raises OSError when the port is taken."""
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._settings.host, self._settings.port)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        problems = list(self._problems())
+        return web.json_response(
+            {"status": "not ready" if problems else "ready", "problems": problems},
+            status=503 if problems else 200,
+        )
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,34 @@
+"""The inbox: ids of the events whose effects are committed."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from city_backbone.database import Connection, Database
+
+
+async def admit(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
+    """Record `ids` in this transaction and return those that were not there before.
+
+    A concurrent transaction with the same id is waited for, so that just one of them gets it.
+    """
+    admitted = await connection.execute(
+        "insert into inbox (event_id) select distinct id from unnest(%s::uuid[]) as id"
+        " order by id on conflict do nothing returning event_id",
+        (list(ids),),
+    )
+    return {row["event_id"] async for row in admitted}
+
+
+async def forget(database: Database, days: int) -> int:
+    """Delete what is older than any topic keeps its events; returns how many."""
+    async with database.transaction() as connection:
+        deleted = await connection.execute(
+            "delete from inbox where received_at < clock_timestamp() - make_interval(days => %s)",
+            (days,),
+        )
+        await connection.execute(
+            "delete from idempotency"
+            " where created_at < clock_timestamp() - make_interval(days => %s)",
+            (days,),
+        )
+        return deleted.rowcount

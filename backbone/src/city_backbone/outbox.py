@@ -1,0 +1,82 @@
+"""The outbox: events written in the transaction of the change they tell of."""
+
+import base64
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from city_backbone.codec import Codec
+from city_backbone.database import Connection
+from city_backbone.events import Headers, OutgoingEvent, cloudevents_headers
+
+CHANNEL = "outbox"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A Kafka record to write; key and value may be None, as in Kafka."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class Outbox:
+    """What is added is published after the commit, at least once, per key in the order added.
+
+    Two transactions that add events of one key must exclude each other (lock the key's row
+    first), else their order is not defined.
+    """
+
+    def __init__(self, source: str, codec: Codec) -> None:
+        self._source = source
+        self._codec = codec
+
+    async def add(self, connection: Connection, events: Sequence[OutgoingEvent]) -> None:
+        """Raises InvalidEvent naming the field that does not fit the topic's schema."""
+        await add_records(
+            connection,
+            [
+                Record(
+                    event.topic,
+                    event.key.encode(),
+                    self._codec.encode(event.topic, event.data),
+                    cloudevents_headers(event, self._source),
+                )
+                for event in events
+            ],
+        )
+
+
+async def add_records(connection: Connection, records: Sequence[Record]) -> None:
+    """Add records as they are; the relay is woken by the commit."""
+    if not records:
+        return
+    await connection.execute(
+        "insert into outbox (topic, key, value, headers)"
+        " select topic, key, value, headers::jsonb"
+        " from unnest(%s::text[], %s::bytea[], %s::bytea[], %s::text[])"
+        " with ordinality as record(topic, key, value, headers, place) order by place",
+        (
+            [record.topic for record in records],
+            [record.key for record in records],
+            [record.value for record in records],
+            [json.dumps(pack_headers(record.headers)) for record in records],
+        ),
+    )
+    await connection.execute("select pg_notify(%s, '')", (CHANNEL,))
+
+
+def pack_headers(headers: Iterable[tuple[str, bytes | None]]) -> list[list[str | None]]:
+    """Headers as JSON can hold them: any bytes, in order, names repeated or not."""
+    return [
+        [name, None if value is None else base64.b64encode(value).decode()]
+        for name, value in headers
+    ]
+
+
+def unpack_headers(packed: Iterable[Sequence[Any]]) -> list[tuple[str, bytes]]:
+    """The inverse of pack_headers; Kafka's null value becomes empty bytes."""
+    return [(name, base64.b64decode(value or "")) for name, value in packed]

@@ -1,0 +1,1 @@
+"""Calls between departments: gRPC with mutual TLS, deadlines and registered callers."""

@@ -1,0 +1,286 @@
+"""A service's life: settings, parts in order, readiness, SIGTERM, drain."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import grpc.aio
+import structlog
+import uvloop
+from aiohttp import web
+from opentelemetry import metrics
+from opentelemetry.metrics import Meter
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from city_backbone import inbox, logging, registration, telemetry
+from city_backbone.codec import Codec
+from city_backbone.database import Database, migrate
+from city_backbone.errors import BackboneError, Transient
+from city_backbone.http import HttpServer
+from city_backbone.idempotency import Idempotency
+from city_backbone.outbox import Outbox
+from city_backbone.publisher import Publisher
+from city_backbone.registration import Registration, RegistrationError
+from city_backbone.registry import SchemaRegistry
+from city_backbone.relay import Relay
+from city_backbone.rpc.channel import open_channel
+from city_backbone.rpc.identity import Policy
+from city_backbone.rpc.server import RpcServer, Servicer
+from city_backbone.settings import ServiceSettings, load
+from city_backbone.stream.engine import Engine
+from city_backbone.stream.worker import Subscription
+
+log = structlog.get_logger()
+
+S = TypeVar("S", bound=ServiceSettings)
+
+_START_SECONDS = 120.0
+_FORGET_SECONDS = 3600.0
+
+
+@dataclass(frozen=True)
+class Backbone(Generic[S]):
+    """What is open when bootstrap is called; it passes the parts on as parameters."""
+
+    settings: S
+    registration: Registration
+    database: Database
+    outbox: Outbox
+    idempotency: Idempotency
+    meter: Meter
+    stopping: asyncio.Event
+    _channels: dict[str, grpc.aio.Channel] = field(default_factory=dict)
+
+    def channel(self, department: str) -> grpc.aio.Channel:
+        """One channel per neighbour. Raises BackboneError when its address is unknown."""
+        if department not in self._channels:
+            try:
+                target = self.settings.peers[department]
+            except KeyError:
+                raise BackboneError(f"PEERS: no address for {department}") from None
+            services = {call.split("/")[0] for call in self.registration.calls}
+            self._channels[department] = open_channel(
+                target,
+                self.settings.tls,
+                server_name=department,
+                idempotent=sorted(s for s in services if s.startswith(f"city.{department}.")),
+            )
+        return self._channels[department]
+
+
+@dataclass(frozen=True)
+class Service:
+    """A department's parts. A task runs until `stopping`; its exception ends the service."""
+
+    servicers: Sequence[Servicer] = ()
+    subscriptions: Sequence[Subscription] = ()
+    routes: Sequence[web.RouteDef] = ()
+    tasks: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
+
+
+Bootstrap = Callable[[Backbone[S]], Awaitable[Service]]
+
+
+@dataclass(frozen=True)
+class Running(Generic[S]):
+    """A started service and where it listens."""
+
+    backbone: Backbone[S]
+    service: Service
+    grpc_port: int
+    http_port: int
+
+
+def main(settings_type: type[S], bootstrap: Bootstrap[S], package: str) -> None:
+    """The process: exit code 0 after SIGTERM or SIGINT, 1 with one clear line otherwise."""
+    logging.configure(package)
+    try:
+        settings = load(settings_type)
+        telemetry.configure(package, settings.instance)
+        uvloop.run(_serve(settings, bootstrap, package))
+    except* (BackboneError, RegistrationError, OSError) as errors:
+        for error in _leaves(errors):
+            log.error("service stopped", error=f"{type(error).__name__}: {error}")
+        sys.exit(1)
+
+
+async def _serve(settings: S, bootstrap: Bootstrap[S], package: str) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with running(settings, bootstrap, package, stopping):
+        log.info("service ready", grpc_port=settings.grpc.port, http_port=settings.http.port)
+        await stopping.wait()
+        log.info("service draining")
+    log.info("service stopped")
+
+
+@asynccontextmanager
+async def running(
+    settings: S, bootstrap: Bootstrap[S], package: str, stopping: asyncio.Event | None = None
+) -> AsyncIterator[Running[S]]:
+    """The service from start to drain, for main() and for tests.
+
+    Parts start in the order of need and stop in reverse: RPC and HTTP first, then the stream and
+    the tasks, then the relay with what is still in the outbox, then the pool. When a background
+    part fails, `stopping` is set and its error is raised at the end.
+    """
+    stopping = stopping or asyncio.Event()
+    meter = metrics.get_meter(package)
+    registered = registration.load(settings.registration_file)
+    problems = ["starting"]
+    engine: Engine | None = None
+
+    def readiness() -> list[str]:
+        joining = engine is not None and not engine.assigned
+        return [*problems, *(["stream: joining the consumer group"] if joining else [])]
+
+    async with AsyncExitStack() as stack:
+        database = Database(settings.database)
+        await _patiently(lambda: migrate_and_open(database, settings, package), "database")
+        stack.push_async_callback(database.close)
+        registry = SchemaRegistry(settings.registry, database)
+        await registry.open()
+        stack.push_async_callback(registry.close)
+        codec = Codec(registered, registry)
+        await _patiently(codec.open, "schema registry")
+        publisher = Publisher(
+            settings.kafka, settings.instance, settings.outbox.send_timeout_seconds
+        )
+        backbone = Backbone(
+            settings=settings,
+            registration=registered,
+            database=database,
+            outbox=Outbox(package, codec),
+            idempotency=Idempotency(),
+            meter=meter,
+            stopping=stopping,
+        )
+        service = await bootstrap(backbone)
+        relay = Relay(database, publisher, settings.outbox, meter)
+        relay_stopping = asyncio.Event()
+        rpc = RpcServer(
+            package,
+            settings.grpc,
+            settings.tls,
+            Policy.load(settings.policy_file),
+            service.servicers,
+            meter,
+        )
+        http = HttpServer(settings.http, readiness, service.routes)
+        tasks: dict[str, asyncio.Task[None]] = {}
+
+        def start(name: str, work: Awaitable[None]) -> None:
+            task = asyncio.ensure_future(work)
+            task.set_name(name)
+            task.add_done_callback(lambda done: _ended(done, stopping))
+            tasks[name] = task
+
+        start("outbox relay", relay.run(relay_stopping))
+        start("inbox", _forget(database, settings.inbox_retention_days, stopping))
+        if service.subscriptions:
+            engine = Engine(package, settings, service.subscriptions, codec, database, meter)
+            start("stream", engine.run(stopping))
+        for name, run in service.tasks.items():
+            start(name, run())
+        try:
+            await rpc.start()
+            await http.start()
+            problems.clear()
+            yield Running(backbone, service, rpc.port, http.port)
+        finally:
+            problems.append("draining")
+            stopping.set()
+            await _drain(settings.shutdown_seconds, tasks, relay_stopping, rpc, http)
+            for channel in backbone._channels.values():
+                await channel.close()
+    failures = [
+        error
+        for task in tasks.values()
+        if task.done() and not task.cancelled() and (error := task.exception())
+    ]
+    if failures:
+        raise BaseExceptionGroup("service parts failed", failures)
+
+
+async def _drain(
+    seconds: float,
+    tasks: Mapping[str, asyncio.Task[None]],
+    relay_stopping: asyncio.Event,
+    rpc: RpcServer,
+    http: HttpServer,
+) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await rpc.stop(seconds / 3)
+            relay = tasks["outbox relay"]
+            others = [task for task in tasks.values() if task is not relay]
+            await asyncio.wait(others, timeout=seconds / 2)
+            relay_stopping.set()
+            await asyncio.wait([relay])
+    except TimeoutError:
+        late = [name for name, task in tasks.items() if not task.done()]
+        log.warning("drain took too long", parts=late)
+    for task in tasks.values():
+        task.cancel()
+    await asyncio.wait(tasks.values(), timeout=1)
+    await http.stop()
+
+
+async def migrate_and_open(database: Database, settings: ServiceSettings, package: str) -> None:
+    """Apply the migrations, then open the pool. Raises DatabaseUnavailable."""
+    await migrate(settings.database, package)
+    await database.open()
+
+
+async def pause(stopping: asyncio.Event, seconds: float) -> bool:
+    """Wait; True as soon as `stopping` is set."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stopping.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _forget(database: Database, days: int, stopping: asyncio.Event) -> None:
+    while True:
+        try:
+            await inbox.forget(database, days)
+        except Transient as error:
+            log.warning("inbox not cleaned", error=repr(error))
+        if await pause(stopping, _FORGET_SECONDS):
+            return
+
+
+async def _patiently(start: Callable[[], Awaitable[None]], what: str) -> None:
+    """A part that is not there yet is waited for, with a bound, as after a power cut."""
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(Transient),
+        stop=stop_after_delay(_START_SECONDS),
+        wait=wait_exponential(0.2, max=5),
+        before_sleep=lambda state: log.warning(
+            f"waiting for the {what}", error=repr(state.outcome and state.outcome.exception())
+        ),
+        reraise=True,
+    ):
+        with attempt:
+            await start()
+
+
+def _ended(task: asyncio.Task[None], stopping: asyncio.Event) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.error("part failed", part=task.get_name(), error=repr(error), exc_info=error)
+        stopping.set()
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    leaves: list[BaseException] = []
+    for error in group.exceptions:
+        leaves.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    return leaves

@@ -1,0 +1,110 @@
+"""Typed settings from the environment, one prefix per service, nested with `__`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from city_backbone.errors import SettingsError
+
+
+class KafkaSettings(BaseModel):
+    """How to reach the broker, as one department."""
+
+    bootstrap_servers: str
+    security_protocol: Literal["SASL_PLAINTEXT", "SASL_SSL"] = "SASL_SSL"
+    sasl_mechanism: Literal["SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    username: str
+    password: SecretStr
+    ca_file: Path | None = None
+    session_timeout_seconds: float = Field(default=15.0, ge=6)
+    max_poll_records: int = Field(default=500, ge=1, le=10_000)
+
+
+class RegistrySettings(BaseModel):
+    """Confluent-compatible schema registry; url ends in the API's base path."""
+
+    url: str
+    timeout_seconds: float = Field(default=3.0, gt=0)
+
+
+class DatabaseSettings(BaseModel):
+    """The department's own PostgreSQL database."""
+
+    dsn: SecretStr
+    pool_size: int = Field(default=10, ge=2)
+    statement_timeout_seconds: float = Field(default=15.0, gt=0)
+    connect_timeout_seconds: float = Field(default=5.0, gt=0)
+
+
+class TlsSettings(BaseModel):
+    """This department's certificate and the city's CA, PEM files."""
+
+    cert_file: Path
+    key_file: Path
+    ca_file: Path
+
+
+class GrpcSettings(BaseModel):
+    """Where the gRPC server listens, and how it treats connections."""
+
+    host: str = "0.0.0.0"
+    port: int = Field(ge=0, le=65535)
+    max_connection_age_seconds: float = Field(default=300.0, gt=0)
+    max_message_bytes: int = Field(default=4 * 1024 * 1024, gt=0)
+    max_concurrent_calls: int = Field(default=200, ge=1)
+    default_deadline_seconds: float = Field(default=30.0, gt=0)
+
+
+class HttpSettings(BaseModel):
+    """Where health, metrics and the service's own routes listen."""
+
+    host: str = "0.0.0.0"
+    port: int = Field(ge=0, le=65535)
+
+
+class OutboxSettings(BaseModel):
+    """How the relay reads the outbox."""
+
+    batch: int = Field(default=500, ge=1)
+    poll_seconds: float = Field(default=1.0, gt=0)
+    send_timeout_seconds: float = Field(default=15.0, gt=0)
+
+
+class ServiceSettings(BaseSettings):
+    """What every service needs; a service subclasses it with its prefix and its own settings."""
+
+    model_config = SettingsConfigDict(env_nested_delimiter="__", extra="ignore")
+
+    kafka: KafkaSettings
+    registry: RegistrySettings
+    database: DatabaseSettings
+    tls: TlsSettings
+    grpc: GrpcSettings
+    http: HttpSettings
+    outbox: OutboxSettings = OutboxSettings()
+    policy_file: Path
+    peers: dict[str, str] = {}
+    registration_file: Path
+    instance: str
+    inbox_retention_days: int = Field(default=31, ge=1)
+    stall_seconds: float = Field(default=60.0, gt=0)
+    shutdown_seconds: float = Field(default=9.0, gt=0)
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def load(settings_type: type[S], overrides: Mapping[str, object] | None = None) -> S:
+    """The settings from the environment. Raises SettingsError naming each wrong variable."""
+    try:
+        return settings_type(**dict(overrides or {}))  # type: ignore[arg-type]
+    except ValidationError as error:
+        prefix = settings_type.model_config.get("env_prefix", "")
+        problems = "; ".join(
+            f"{prefix}{'__'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
+        )
+        raise SettingsError(problems) from error

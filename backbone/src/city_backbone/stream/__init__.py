@@ -1,0 +1,1 @@
+"""Consuming: Faust moves partition batches, effects commit in the database, then the offset."""

@@ -1,0 +1,79 @@
+"""The Faust app of a service, with the settings that were measured (streaming.md)."""
+
+import ssl
+import tempfile
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import faust
+from faust.types.auth import SASLMechanism
+
+from city_backbone.settings import KafkaSettings, ServiceSettings
+from city_backbone.stream.transport import Batch
+
+BatchHandler = Callable[[str, int, Batch], Awaitable[None]]
+
+
+class _PassThrough(faust.Schema):
+    """A batch is decoded by our own handler, so Faust must not look into it."""
+
+    def loads_key(self, app: Any, message: Any, **_: Any) -> Any:
+        return message.key
+
+    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:
+        return message.value
+
+
+def create_app(group: str, settings: ServiceSettings) -> faust.App:
+    """An app that is not started; its group is the service's name, its member id static."""
+    kafka = settings.kafka
+    session = kafka.session_timeout_seconds
+    return faust.App(
+        group,
+        broker=[f"citymesh://{server}" for server in kafka.bootstrap_servers.split(",")],
+        broker_credentials=faust.SASLCredentials(
+            username=kafka.username,
+            password=kafka.password.get_secret_value(),
+            mechanism=SASLMechanism.SCRAM_SHA_512,
+            ssl_context=_ssl_context(kafka),
+        ),
+        consumer_group_instance_id=settings.instance,
+        consumer_auto_offset_reset="earliest",
+        broker_session_timeout=session,
+        broker_heartbeat_interval=session / 5,
+        broker_rebalance_timeout=session * 2,
+        broker_request_timeout=session * 3,
+        broker_max_poll_records=kafka.max_poll_records,
+        broker_commit_interval=1.0,
+        processing_guarantee="at_least_once",
+        stream_wait_empty=False,
+        stream_buffer_maxsize=16,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        store="memory://",
+        datadir=tempfile.mkdtemp(prefix=f"{group}-faust-"),
+        logging_config=None,
+        loghandlers=[],
+        autodiscover=False,
+    )
+
+
+def consume(app: faust.App, topic: str, handler: BatchHandler) -> None:
+    """Give each partition batch of `topic` to `handler`; it returns when the effects are in."""
+    channel = app.topic(topic, schema=_PassThrough())
+
+    async def agent(stream: Any) -> None:
+        async for event in stream.events():
+            message = event.message
+            await handler(message.topic, message.partition, message.value)
+            app.consumer.complete(message.topic, message.partition, message.value)
+
+    agent.__name__ = f"on_{topic.replace('.', '_').replace('-', '_')}"
+    app.agent(channel, name=f"{app.conf.id}.{topic}")(agent)
+
+
+def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:
+    if kafka.security_protocol != "SASL_SSL":
+        return None
+    return ssl.create_default_context(cafile=str(kafka.ca_file) if kafka.ca_file else None)

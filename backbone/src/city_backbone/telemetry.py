@@ -1,0 +1,49 @@
+"""Names of metrics and spans in one place, after OpenTelemetry's semantic conventions 1.37."""
+
+import os
+
+from opentelemetry import metrics, trace
+from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+
+CONSUMED = "messaging.client.consumed.messages"  # events handled, by topic and outcome
+PROCESS_DURATION = "messaging.process.duration"  # seconds per partition batch
+SENT = "messaging.client.sent.messages"  # events the relay has confirmed, by topic
+TIME_LAG = "city.stream.time_lag"  # seconds: now − event time of the newest handled event
+PARKED = "city.stream.parked"  # events waiting for their schema
+DEAD_LETTERS = "city.stream.dead_letters"  # events sent to a dead-letter topic, by topic
+OUTBOX_AGE = "city.outbox.oldest_age"  # seconds the oldest unpublished event has waited
+OUTBOX_REJECTED = "city.outbox.rejected"  # events the broker refused for good
+RPC_SERVER_DURATION = "rpc.server.call.duration"  # seconds, by method and status
+BREAKER_OPEN = "city.rpc.breaker_open"  # 1 while calls to a peer are not tried
+
+SAMPLED_SHARE = 0.01
+
+
+def configure(department: str, instance: str) -> tuple[MeterProvider, TracerProvider]:
+    """Set the global providers: Prometheus always, OTLP when its endpoint is in the environment."""
+    resource = Resource.create(
+        {
+            "service.name": department,
+            "service.namespace": "citymesh",
+            "service.instance.id": instance,
+        }
+    )
+    readers: list[MetricReader] = [PrometheusMetricReader()]
+    tracing = TracerProvider(
+        resource=resource, sampler=ParentBased(TraceIdRatioBased(SAMPLED_SHARE))
+    )
+    if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        readers.append(PeriodicExportingMetricReader(OTLPMetricExporter()))
+        tracing.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    meters = MeterProvider(metric_readers=readers, resource=resource)
+    metrics.set_meter_provider(meters)
+    trace.set_tracer_provider(tracing)
+    return meters, tracing

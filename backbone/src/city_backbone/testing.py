@@ -1,0 +1,159 @@
+"""pytest fixtures that start the real parts once per run, and a way to run a service in them."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import aiohttp
+import grpc.aio
+import pytest
+
+from city_backbone.rpc.channel import open_channel
+from city_backbone.runtime import Backbone, Bootstrap, running
+from city_backbone.settings import ServiceSettings, TlsSettings, load
+
+S = TypeVar("S", bound=ServiceSettings)
+T = TypeVar("T")
+
+START_SECONDS = 240
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """A running broker, registry and database with every registration applied, no service."""
+
+    state: Path
+
+    def environment(self, name: str) -> dict[str, str]:
+        """The environment of a department or client, as `meshctl env` gives it."""
+        answer = _meshctl("env", name, "--json", "--state", str(self.state))
+        environment: dict[str, str] = json.loads(answer)
+        return environment
+
+
+@dataclass(frozen=True)
+class RunningService(Generic[S]):
+    """A service in this process; `channel` calls it as the operator."""
+
+    backbone: Backbone[S]
+    channel: grpc.aio.Channel
+    http_url: str
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`citymesh_services` in the pytest settings: folders whose departments the mesh registers."""
+    parser.addini("citymesh_services", "folders of departments", type="paths", default=["services"])
+
+
+@pytest.fixture(scope="session")
+def mesh(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[Mesh]:
+    """Started once per run on free ports; CITYMESH_TEST_STATE names a running one instead."""
+    existing = os.environ.get("CITYMESH_TEST_STATE")
+    if existing:
+        yield Mesh(Path(existing))
+        return
+    state = tmp_path_factory.mktemp("mesh")
+    folders = [
+        argument
+        for folder in pytestconfig.getini("citymesh_services")
+        for argument in ("--services", str(folder))
+    ]
+    _meshctl("up", "--detach", "--backbone-only", "--free-ports", "--state", str(state), *folders)
+    try:
+        yield Mesh(state)
+    finally:
+        _meshctl("down", "--state", str(state))
+
+
+def _meshctl(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "meshctl", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"meshctl {' '.join(arguments)}: {done.stderr or done.stdout}")
+    return done.stdout
+
+
+@asynccontextmanager
+async def run_service(
+    mesh: Mesh,
+    settings_type: type[S],
+    bootstrap: Bootstrap[S],
+    package: str,
+    overrides: Mapping[str, str] | None = None,
+) -> AsyncIterator[RunningService[S]]:
+    """Run a service's bootstrap on the real parts, on ports of its own; ready when entered.
+
+    `overrides` are further environment variables, as an SRE would set them.
+    """
+    prefix = settings_type.model_config.get("env_prefix", "")
+    environment = {
+        **mesh.environment(package),
+        f"{prefix}GRPC__PORT": "0",
+        f"{prefix}GRPC__HOST": "127.0.0.1",
+        f"{prefix}HTTP__PORT": "0",
+        f"{prefix}HTTP__HOST": "127.0.0.1",
+        f"{prefix}KAFKA__SESSION_TIMEOUT_SECONDS": "6",
+        **(overrides or {}),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        settings = load(settings_type)
+    async with running(settings, bootstrap, package) as started:
+        operator = mesh.environment("operator")
+        channel = open_channel(
+            f"127.0.0.1:{started.grpc_port}",
+            TlsSettings(
+                cert_file=Path(operator["OPERATOR_TLS__CERT_FILE"]),
+                key_file=Path(operator["OPERATOR_TLS__KEY_FILE"]),
+                ca_file=Path(operator["OPERATOR_TLS__CA_FILE"]),
+            ),
+            server_name=package,
+        )
+        http_url = f"http://127.0.0.1:{started.http_port}"
+        try:
+            await eventually(lambda: _ready(http_url), seconds=60)
+            yield RunningService(started.backbone, channel, http_url)
+        finally:
+            await channel.close(None)
+
+
+async def eventually(
+    condition: Callable[[], Awaitable[T]], seconds: float = 20.0, interval: float = 0.05
+) -> T:
+    """Wait until `condition` returns something true, and return that.
+
+    Raises AssertionError with the last answer after `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = await condition()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s; last answer: {answer!r}")
+        await asyncio.sleep(interval)
+
+
+async def _ready(url: str) -> Any:
+    timeout = aiohttp.ClientTimeout(total=2)
+    async with (
+        aiohttp.ClientSession(timeout=timeout) as session,
+        session.get(f"{url}/readyz") as response,
+    ):
+        return response.status == 200
