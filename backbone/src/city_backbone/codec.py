@@ -31,9 +31,9 @@ class Codec:
         """Look up the id of each writer schema. Raises RegistryUnavailable or Undecodable."""
         events = self._registration.events
         for produced in self._registration.produces:
-            text = (events / produced.schema_file).read_text()
-            schema_id = await self._registry.writer_id(produced.subject, json.loads(text), text)
-            self._writers[produced.topic] = (_FRAME.pack(0, schema_id), _parse(text))
+            schema = json.loads((events / produced.schema_file).read_text())
+            schema_id = await self._registry.writer_id(produced.subject, schema)
+            self._writers[produced.topic] = (_FRAME.pack(0, schema_id), _parse(schema))
         for consumed in self._registration.consumes:
             if consumed.schema_file:
                 self._readers[consumed.topic] = _load(events / consumed.schema_file)
@@ -78,12 +78,12 @@ class Codec:
         return data
 
 
-def _parse(text: str) -> Any:
-    return fastavro.parse_schema(json.loads(text))
+def _parse(schema: Any) -> Any:
+    return fastavro.parse_schema(schema)
 
 
 def _load(path: Path) -> Any:
-    return _parse(path.read_text())
+    return _parse(json.loads(path.read_text()))
 
 
 def _explain(data: Mapping[str, Any], schema: Any) -> str:

@@ -1,5 +1,6 @@
 """The Confluent-compatible schema registry, read only: schemas are registered at deploy."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,11 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from city_backbone.database import Database
 from city_backbone.errors import RegistryUnavailable, Undecodable
 from city_backbone.settings import RegistrySettings
+
+
+def canonical(schema: Any) -> str:
+    """The text under which a schema is registered: registries compare schemas by their text."""
+    return json.dumps(schema)
 
 
 class SchemaRegistry:
@@ -50,12 +56,13 @@ class SchemaRegistry:
             await self._learn(schema_id, None, answer["schema"])
         return self._schemas[schema_id]
 
-    async def writer_id(self, subject: str, schema: Any, text: str) -> int:
+    async def writer_id(self, subject: str, schema: Any) -> int:
         """The id under which `schema` was registered for `subject` at deploy.
 
         Raises RegistryUnavailable when the registry is away and the id was never seen,
         Undecodable when the schema is not registered.
         """
+        text = canonical(schema)
         try:
             answer = await self._ask(f"/subjects/{subject}", {"schema": text})
         except RegistryUnavailable:

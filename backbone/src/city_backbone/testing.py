@@ -54,9 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def mesh(
-    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
-) -> Iterator[Mesh]:
+def mesh(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Mesh]:
     """Started once per run on free ports; CITYMESH_TEST_STATE names a running one instead."""
     existing = os.environ.get("CITYMESH_TEST_STATE")
     if existing:
