@@ -1,0 +1,33 @@
+"""Random numbers that depend only on what they are for, so that any slice is made alone."""
+
+import math
+import random
+from functools import lru_cache
+
+from loadtests.city.rates import CUT_OFF, PERSISTENCE
+
+
+def draws(seed: int, *purpose: object) -> random.Random:
+    """A generator of its own for one purpose; the same on every machine and in every order."""
+    return random.Random("/".join(map(str, (seed, *purpose))))
+
+
+@lru_cache(maxsize=1 << 16)
+def _knot(seed: int, purpose: str, hours: int, number: int) -> float:
+    return draws(seed, purpose, hours, number).gauss(0.0, 1.0)
+
+
+def drift(seed: int, purpose: str, at: int) -> float:
+    """A standard normal value at epoch second `at` that moves as slowly as PERSISTENCE says.
+
+    Between knots it is mixed so that the variance stays 1. Cut off at CUT_OFF.
+    """
+    total = 0.0
+    for hours, share in PERSISTENCE:
+        number, rest = divmod(at, hours * 3600)
+        late = rest / (hours * 3600)
+        early = 1.0 - late
+        mixed = early * _knot(seed, purpose, hours, number)
+        mixed += late * _knot(seed, purpose, hours, number + 1)
+        total += math.sqrt(share) * mixed / math.hypot(early, late)
+    return max(-CUT_OFF, min(CUT_OFF, total))
