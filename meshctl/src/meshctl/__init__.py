@@ -1,0 +1,1 @@
+"""meshctl: the stack on one machine, and the registrations it is made from."""

@@ -1,0 +1,90 @@
+"""Writer schemas in the registry: one subject per topic, changes compatible both ways for good."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import aiohttp
+from city_backbone.registration import Registration
+
+from meshctl.errors import ApplyError
+
+COMPATIBILITY = "FULL_TRANSITIVE"
+_CONTENT = {"Content-Type": "application/vnd.schemaregistry.v1+json"}
+_TIMEOUT = aiohttp.ClientTimeout(total=30)
+
+
+async def apply(url: str, registrations: Iterable[Registration]) -> int:
+    """Register each produced topic's schema; the number that were new.
+
+    Raises ApplyError naming subject and reason when one is not compatible with what was
+    registered before, or is no schema.
+    """
+    new = 0
+    async with aiohttp.ClientSession(timeout=_TIMEOUT, headers=_CONTENT) as session:
+        for registration in registrations:
+            for produced in registration.produces:
+                file = registration.events / produced.schema_file
+                try:
+                    schema = json.dumps(json.loads(file.read_text(encoding="utf-8")))
+                except (OSError, ValueError) as error:
+                    raise ApplyError(f"{file}: expected an Avro schema in JSON: {error}") from error
+                new += await _register(session, url, produced.subject, schema)
+    return new
+
+
+async def _register(session: aiohttp.ClientSession, url: str, subject: str, schema: str) -> bool:
+    """Whether the subject got a new version."""
+    body = {"schema": schema, "schemaType": "AVRO"}
+    status, _ = await _call(session, "POST", f"{url}/subjects/{subject}", body)
+    if status == 200:
+        await _set_compatibility(session, url, subject)
+        return False
+    known, _ = await _call(session, "GET", f"{url}/subjects/{subject}/versions")
+    if known == 200:
+        await _set_compatibility(session, url, subject)
+        await _require_compatible(session, url, subject, body)
+    status, answer = await _call(session, "POST", f"{url}/subjects/{subject}/versions", body)
+    if status != 200:
+        raise ApplyError(f"schema {subject}: refused by the registry: {_reason(answer)}")
+    await _set_compatibility(session, url, subject)
+    return True
+
+
+async def _require_compatible(
+    session: aiohttp.ClientSession, url: str, subject: str, body: dict[str, str]
+) -> None:
+    address = f"{url}/compatibility/subjects/{subject}/versions?verbose=true"
+    status, answer = await _call(session, "POST", address, body)
+    if status != 200:
+        raise ApplyError(f"schema {subject}: refused by the registry: {_reason(answer)}")
+    if not answer.get("is_compatible", False):
+        reasons = "; ".join(str(message) for message in answer.get("messages") or [])
+        raise ApplyError(
+            f"schema {subject}: not {COMPATIBILITY} compatible with its earlier versions: "
+            f"{reasons or 'no reason given'}; a break is a new topic version"
+        )
+
+
+async def _set_compatibility(session: aiohttp.ClientSession, url: str, subject: str) -> None:
+    address = f"{url}/config/{subject}"
+    status, answer = await _call(session, "PUT", address, {"compatibility": COMPATIBILITY})
+    if status != 200:
+        raise ApplyError(f"schema {subject}: its compatibility rule: {_reason(answer)}")
+
+
+async def _call(
+    session: aiohttp.ClientSession, method: str, url: str, body: dict[str, str] | None = None
+) -> tuple[int, dict[str, Any]]:
+    try:
+        async with session.request(method, url, json=body) as response:
+            answer = await response.json(content_type=None)
+            return response.status, answer if isinstance(answer, dict) else {}
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        raise ApplyError(f"the schema registry at {url} did not answer: {error!r}") from error
+
+
+def _reason(answer: dict[str, Any]) -> str:
+    return str(answer.get("message") or answer or "no reason given")

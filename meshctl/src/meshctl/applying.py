@@ -1,0 +1,67 @@
+"""Making broker, registry, database and files agree with the registrations. Idempotent."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable
+
+from meshctl import kafka, policy
+from meshctl.apply import acls, quotas, schemas, topics, users
+from meshctl.catalogue import Catalogue
+from meshctl.credentials import ADMIN, REGISTRY, Credentials
+from meshctl.environment import registry_url
+from meshctl.errors import MeshctlError
+from meshctl.pki import Authority
+from meshctl.ports import HOST, Ports
+from meshctl.state import State, write_json
+
+Say = Callable[[str], None]
+
+
+async def broker(catalogue: Catalogue, ports: Ports, credentials: Credentials, say: Say) -> None:
+    """Users, topics, access rules and quotas. Raises ApplyError."""
+    bootstrap = f"{HOST}:{ports['kafka']}"
+    admin = kafka.admin(bootstrap, ADMIN, credentials.kafka[ADMIN])
+
+    def blocking() -> None:
+        names = {registration.service for registration in catalogue}
+        users.apply(admin, names | {REGISTRY}, credentials.kafka)
+        specs = topics.declared(catalogue)
+        rules = acls.declared(catalogue) | acls.of_registry()
+        touched = topics.apply(admin, specs)
+        managed = set(credentials.kafka) - {ADMIN}
+        added, removed = acls.apply(admin, rules, managed)
+        say(
+            f"kafka: {len(names)} principals, {len(specs)} topics ({touched} changed),"
+            f" {len(rules)} access rules ({added} added, {removed} removed)"
+        )
+
+    await asyncio.to_thread(blocking)
+    changed = await quotas.apply(bootstrap, credentials.kafka[ADMIN], quotas.declared(catalogue))
+    if changed:
+        say(f"kafka: {changed} quotas changed")
+
+
+async def registry(catalogue: Catalogue, ports: Ports, say: Say) -> None:
+    """Schemas and their compatibility rule. Raises ApplyError."""
+    new = await schemas.apply(registry_url(ports), catalogue)
+    total = sum(len(registration.produces) for registration in catalogue)
+    say(f"registry: {total} schemas ({new} new)")
+
+
+def files(catalogue: Catalogue, state: State) -> None:
+    """Certificates and call policies."""
+    authority = Authority(state.ca)
+    for registration in catalogue:
+        authority.ensure(registration.service)
+    for service in catalogue.services:
+        content = policy.for_service(service, catalogue)
+        write_json(state.policies / f"{service.service}.json", content)
+
+
+def require_space(state: State) -> None:
+    """Raise MeshctlError when the disk is nearly full: the broker would lose what it is given."""
+    least = 512 * 1024 * 1024
+    if shutil.disk_usage(state.folder).free < least:
+        raise MeshctlError(f"{state.folder}: less than {least // 2**20} MiB is free on this disk")

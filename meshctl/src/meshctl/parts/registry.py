@@ -1,0 +1,77 @@
+"""The schema registry: Apicurio Registry with its storage in the broker."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from meshctl.credentials import REGISTRY, Credentials
+from meshctl.jvm import Jvm
+from meshctl.parts.base import Command, answers
+from meshctl.ports import HOST, Ports
+from meshctl.settings import Settings
+from meshctl.state import State, write_text
+
+_LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule"
+
+
+class RegistryPart:
+    """Apicurio Registry from its own distribution."""
+
+    name = "registry"
+    tier = 1
+    stop_signal = signal.SIGTERM
+    stop_seconds = 15.0
+    essential = True
+
+    def __init__(
+        self, settings: Settings, state: State, jvm: Jvm, ports: Ports, credentials: Credentials
+    ) -> None:
+        self.port: int | None = ports["registry"]
+        self._settings = settings
+        self._state = state
+        self._jvm = jvm
+        self._ports = ports
+        self._credentials = credentials
+
+    def prepare(self) -> None:
+        """Write its configuration where Quarkus looks for it: ``config/`` in its folder."""
+        write_text(
+            self._state.registry / "config" / "application.properties", self._configuration(), 0o600
+        )
+
+    def command(self) -> Command:
+        return Command(
+            arguments=(
+                self._jvm.java,
+                *("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xms128m"),
+                *(f"-Xmx{self._settings.registry_heap}", "-Djava.awt.headless=true"),
+                *("-Djava.util.logging.manager=org.jboss.logmanager.LogManager",),
+                *("-jar", str(self._jvm.registry_jar)),
+            ),
+            cwd=self._state.registry,
+        )
+
+    async def ready(self) -> bool:
+        return await answers(f"http://{HOST}:{self.port}/health/ready")
+
+    async def healthy(self) -> bool:
+        return await answers(f"http://{HOST}:{self.port}/health/live")
+
+    def _configuration(self) -> str:
+        password = self._credentials.kafka[REGISTRY]
+        jaas = f'{_LOGIN} required username="{REGISTRY}" password="{password}";'
+        static = Path(self._settings.local / "registry.properties").read_text(encoding="utf-8")
+        return "\n".join(
+            (
+                static,
+                "# From here on by meshctl.",
+                f"quarkus.http.port={self.port}",
+                f"apicurio.storage.snapshot.location={self._state.registry}",
+                f"apicurio.kafkasql.bootstrap.servers={HOST}:{self._ports['kafka']}",
+                "apicurio.kafka.common.security.protocol=SASL_PLAINTEXT",
+                "apicurio.kafka.common.sasl.mechanism=SCRAM-SHA-512",
+                f"apicurio.kafka.common.sasl.jaas.config={jaas}",
+                "",
+            )
+        )
