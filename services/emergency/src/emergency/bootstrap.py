@@ -1,0 +1,61 @@
+"""Wires emergency together, once."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import aiohttp
+from city.emergency.v1 import emergency_pb2_grpc as stubs
+from city_backbone.runtime import Backbone, Service
+
+from emergency import tasks
+from emergency.domain.incident import Position
+from emergency.domain.routing import Route
+from emergency.domain.scsns.outgoing import Party
+from emergency.http import Scsns
+from emergency.ledger import Ledger
+from emergency.rooms.connector import Connector
+from emergency.rooms.session import RoomSession
+from emergency.rpc import SERVICE, EmergencyServicer
+from emergency.settings import EmergencySettings, RoomSettings
+from emergency.stream import subscriptions
+from emergency.telemetry import Metrics
+
+
+async def bootstrap(backbone: Backbone[EmergencySettings]) -> Service:
+    """The department's parts; nothing has started yet."""
+    settings, database, stopping = backbone.settings, backbone.database, backbone.stopping
+    metrics = Metrics(backbone.meter)
+    unknown = settings.unknown_position
+    ledger = Ledger(
+        backbone.outbox,
+        [Route(room.name, room.kinds) for room in settings.rooms],
+        metrics,
+        Position(unknown.latitude, unknown.longitude) if unknown else None,
+    )
+    scsns = Scsns(database, ledger, metrics, settings.peer_rooms, settings.incoming)
+    servicer = EmergencyServicer(database, backbone.idempotency, ledger, stopping)
+    after = timedelta(hours=settings.complete_after_hours)
+
+    def connect(room: RoomSettings) -> Callable[[], Awaitable[None]]:
+        async def run() -> None:
+            sender = Party(settings.send_code, settings.system_code)
+            async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
+                session = RoomSession(room, sender, http, settings.delivery.timeout_seconds)
+                await Connector(
+                    room.name, session, settings.delivery, database, metrics, stopping
+                ).run()
+
+        return run
+
+    return Service(
+        servicers=[(stubs.add_EmergencyServiceServicer_to_server, servicer, SERVICE)],
+        subscriptions=subscriptions(ledger, metrics),
+        routes=scsns.routes(),
+        tasks={f"room {room.name}": connect(room) for room in settings.rooms}
+        | {
+            "queue gauge": lambda: tasks.measure_queues(
+                database, metrics, [room.name for room in settings.rooms], stopping
+            ),
+            "completion": lambda: tasks.complete_automatically(database, ledger, after, stopping),
+        },
+    )

@@ -1,0 +1,1 @@
+"""Rules without I/O: incidents, air alerts, routing and the SCSNS messages."""

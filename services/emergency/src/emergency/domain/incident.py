@@ -1,0 +1,145 @@
+"""An incident and its life cycle.
+
+occurred → changed* → cleared → completed; occurred or changed → cancelled. Completed and cancelled
+are the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from emergency.errors import TransitionRefused
+
+
+class Status(StrEnum):
+    """Where an incident is in its life cycle."""
+
+    OCCURRED = "OCCURRED"
+    CHANGED = "CHANGED"
+    CLEARED = "CLEARED"
+    CANCELLED = "CANCELLED"
+    COMPLETED = "COMPLETED"
+
+
+class Grade(StrEnum):
+    """How urgent it is."""
+
+    URGENT = "URGENT"
+    NORMAL = "NORMAL"
+
+
+OPEN = frozenset({Status.OCCURRED, Status.CHANGED})
+_NEXT: Mapping[Status, frozenset[Status]] = {
+    Status.OCCURRED: frozenset({Status.CHANGED, Status.CLEARED, Status.CANCELLED}),
+    Status.CHANGED: frozenset({Status.CHANGED, Status.CLEARED, Status.CANCELLED}),
+    Status.CLEARED: frozenset({Status.COMPLETED}),
+    Status.CANCELLED: frozenset(),
+    Status.COMPLETED: frozenset(),
+}
+
+
+def allowed(current: Status) -> frozenset[Status]:
+    """What may follow `current`; empty at the end."""
+    return _NEXT[current]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """WGS 84, degrees."""
+
+    latitude: float
+    longitude: float
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of an incident; each change may bring all of it anew."""
+
+    grade: Grade
+    title: str
+    description: str
+    place: str
+    position: Position | None = None
+    items: Mapping[str, str] = field(default_factory=dict)
+
+    def revised(self, grade: Grade | None, description: str) -> Facts:
+        """With another grade or description; None and empty keep what was."""
+        return replace(self, grade=grade or self.grade, description=description or self.description)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who told of it, and the source's own number.
+
+    `room` names the room it came from, which is not told of it again. `sequence` is the number of
+    the source's newest applied change, 0 where the source does not count.
+    """
+
+    name: str
+    reference: str
+    room: str | None = None
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """An incident at one revision. All times are aware UTC.
+
+    `number` is the occurrence number's instant, milliseconds since 1970 UTC, unique over all
+    incidents; None until it is stored. `changed_at` never goes back from one revision to the next.
+    """
+
+    id: UUID
+    kind: str
+    status: Status
+    facts: Facts
+    occurred_at: datetime
+    changed_at: datetime
+    changed_by: str
+    source: Source
+    revision: int = 1
+    ended_at: datetime | None = None
+    number: int | None = None
+
+    def advance(
+        self,
+        status: Status,
+        at: datetime,
+        by: str,
+        facts: Facts | None = None,
+        sequence: int | None = None,
+    ) -> Incident:
+        """The next revision. Raises TransitionRefused when the life cycle does not allow it."""
+        if status not in _NEXT[self.status]:
+            raise TransitionRefused(self.status, status)
+        at = max(at, self.changed_at)
+        return replace(
+            self,
+            status=status,
+            facts=facts or self.facts,
+            changed_at=at,
+            changed_by=by,
+            source=self.source if sequence is None else replace(self.source, sequence=sequence),
+            revision=self.revision + 1,
+            ended_at=self.ended_at or (None if status in OPEN else at),
+        )
+
+    def numbered(self, number: int) -> Incident:
+        """The same revision with its occurrence number."""
+        return replace(self, number=number)
+
+    def end(
+        self, status: Status, at: datetime, by: str, facts: Facts | None = None
+    ) -> tuple[Incident, ...]:
+        """Like advance, but an open incident that is completed at once is cleared first.
+
+        Rooms report an end (91) without a clearing (50). Raises TransitionRefused.
+        """
+        if status is Status.COMPLETED and self.status in OPEN:
+            cleared = self.advance(Status.CLEARED, at, by, facts)
+            return cleared, cleared.advance(Status.COMPLETED, at, by)
+        return (self.advance(status, at, by, facts),)

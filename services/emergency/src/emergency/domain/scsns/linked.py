@@ -1,0 +1,53 @@
+"""Linked services (연계 서비스) of the format, status and grade codes."""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from emergency.domain.incident import Grade, Status
+
+SERVICES: Mapping[str, str] = MappingProxyType(
+    {
+        "112UC001": "112센터 긴급영상 지원",
+        "112UC120": "112 긴급출동 지원",
+        "119UC001": "119 긴급출동 지원",
+        "DUCDP110": "재난상황 긴급대응 지원",
+        "WPSSF110": "사회적 약자 지원",
+        "MOJUC110": "전자발찌 위치추적 지원",
+    }
+)
+DISASTER = "DUCDP110"
+_BY_KIND = {"fire": "119UC001", "rescue": "119UC001", "medical": "119UC001"}
+EVENT_ID = re.compile(r"[0-9A-Z]{6,12}", re.ASCII)
+
+STATUS_CODES: Mapping[Status, str] = MappingProxyType(
+    {
+        Status.OCCURRED: "10",
+        Status.CHANGED: "40",
+        Status.CLEARED: "50",
+        Status.CANCELLED: "90",
+        Status.COMPLETED: "91",
+    }
+)
+STATUS_WORDS: Mapping[Status, str] = MappingProxyType(
+    {
+        Status.OCCURRED: "발생",
+        Status.CHANGED: "변경",
+        Status.CLEARED: "해제",
+        Status.CANCELLED: "취소",
+        Status.COMPLETED: "종료",
+    }
+)
+# 92 is the automatic end in some senders.
+STATUSES: Mapping[str, Status] = MappingProxyType(
+    {code: status for status, code in STATUS_CODES.items()} | {"92": Status.COMPLETED}
+)
+GRADE_CODES: Mapping[Grade, str] = MappingProxyType({Grade.URGENT: "10", Grade.NORMAL: "20"})
+GRADES: Mapping[str, Grade] = MappingProxyType({code: g for g, code in GRADE_CODES.items()})
+
+
+def event_id(kind: str) -> str:
+    """The `evtId` of a kind of incident: a kind that is one stays, others go by their service."""
+    if EVENT_ID.fullmatch(kind):
+        return kind
+    return _BY_KIND.get(kind, DISASTER)

@@ -1,0 +1,123 @@
+"""A station's hour: what was read in it, when it closes, and its means."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import NamedTuple
+
+from sensors.domain.pollutant import SCALES, Pollutant, divide_half_up
+
+HOUR = timedelta(hours=1)
+_NEVER = datetime.min.replace(tzinfo=UTC)
+# Korea's rule for a valid mean: three quarters of what was to be measured.
+VALID_NUMERATOR, VALID_DENOMINATOR = 3, 4
+
+
+def hour_end(measured_at: datetime) -> datetime:
+    """The end of the hour of an instant: (end - 1 h, end]. Exactly on the hour ends that hour,
+
+    as a mean stamped 24:00 is of the hour that ended then.
+    """
+    utc = measured_at.astimezone(UTC)
+    start = utc.replace(minute=0, second=0, microsecond=0)
+    return start if start == utc else start + HOUR
+
+
+class Sum(NamedTuple):
+    """Of one pollutant: the sum of its concentrations, and of how many."""
+
+    total: int
+    readings: int
+
+
+class Mean(NamedTuple):
+    """Of one pollutant: concentration rounded to its mean_step, of how many, and whether it may
+
+    be used for indexes and alerts.
+    """
+
+    concentration: int
+    readings: int
+    valid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HourWindow:
+    """Readings of the hour up to hour_end, in any order.
+
+    expected: readings a full hour has. revision: 0 while open, else that of the means last told.
+    untold: holds readings no told mean contains.
+    """
+
+    station_id: str
+    hour_end: datetime
+    expected: int
+    readings: int = 0
+    sums: Mapping[Pollutant, Sum] = field(default_factory=lambda: MappingProxyType({}))
+    last_received_at: datetime = _NEVER
+    revision: int = 0
+    untold: bool = False
+
+    def add(
+        self, concentrations: Mapping[Pollutant, int], expected: int, received_at: datetime
+    ) -> "HourWindow":
+        """With one reading more. The caller makes sure that no reading is added twice."""
+        sums = dict(self.sums)
+        for pollutant, concentration in concentrations.items():
+            total, count = sums.get(pollutant, Sum(0, 0))
+            sums[pollutant] = Sum(total + concentration, count + 1)
+        return replace(
+            self,
+            expected=max(self.expected, expected),
+            readings=self.readings + 1,
+            sums=sums,
+            last_received_at=max(self.last_received_at, received_at),
+            untold=True,
+        )
+
+    def due(self, newest: datetime | None, now: datetime, lateness: timedelta) -> bool:
+        """Whether its means are to be told now.
+
+        An open hour closes when it is complete, when the station has measured `lateness` past its
+        end, or when that long has passed on the clock without a further reading of it. A closed
+        one is told again when a late reading came. newest: the station's newest measured_at.
+        """
+        if self.revision:
+            return self.untold
+        if self.readings >= self.expected:
+            return True
+        if newest is not None and newest - lateness >= self.hour_end:
+            return True
+        return now - lateness > max(self.hour_end, self.last_received_at)
+
+    def told(self) -> "HourWindow":
+        """Closed, with the next revision."""
+        return replace(self, revision=self.revision + 1, untold=False)
+
+    @property
+    def completeness(self) -> float:
+        """readings / expected, 0 to 1."""
+        return min(1.0, self.readings / self.expected)
+
+    def means(self) -> dict[Pollutant, Mean]:
+        """By pollutant, in the pollutants' own order."""
+        return {
+            pollutant: self._mean(pollutant, self.sums[pollutant])
+            for pollutant in Pollutant
+            if pollutant in self.sums
+        }
+
+    def valid_means(self) -> dict[Pollutant, int]:
+        """The concentrations that may be used."""
+        return {
+            pollutant: mean.concentration for pollutant, mean in self.means().items() if mean.valid
+        }
+
+    def _mean(self, pollutant: Pollutant, sums: Sum) -> Mean:
+        step = SCALES[pollutant].mean_step
+        return Mean(
+            divide_half_up(sums.total, sums.readings * step) * step,
+            sums.readings,
+            sums.readings * VALID_DENOMINATOR >= self.expected * VALID_NUMERATOR,
+        )

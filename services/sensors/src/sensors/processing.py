@@ -1,0 +1,169 @@
+"""The stream: readings become hourly means, indexes and alerts, a batch of readings at a time."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from city_backbone.database import Connection
+from city_backbone.errors import Unprocessable
+from city_backbone.events import Event, OutgoingEvent
+from city_backbone.outbox import Outbox
+
+from sensors import alerting, facts
+from sensors.alerting import LevelStep
+from sensors.domain.cai import HISTORY_HOURS, assess
+from sensors.domain.hour import HOUR, HourWindow, hour_end
+from sensors.domain.pollutant import Pollutant, from_value
+from sensors.domain.station import MINUTES_PER_HOUR
+from sensors.store import air_quality, alerts, hours
+from sensors.store.air_quality import AssessedHour
+from sensors.store.hours import Clock, HourKey
+
+_STATIONS_PER_TIMER_RUN = 100
+_NAMES = {pollutant.value: pollutant for pollutant in Pollutant}
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What the stream uses of sensors.reading-taken.v1."""
+
+    station_id: str
+    measured_at: datetime
+    received_at: datetime
+    expected: int
+    concentrations: Mapping[Pollutant, int]
+
+
+class Processing:
+    """Each call runs in the caller's transaction, and holds its stations' hours until it ends."""
+
+    def __init__(self, outbox: Outbox, lateness: timedelta, clock: Callable[[], datetime]) -> None:
+        self._outbox = outbox
+        self._lateness = lateness
+        self._clock = clock
+
+    async def handle(self, connection: Connection, events: Sequence[Event]) -> None:
+        """Subscription handler. Raises Unprocessable for a reading of no registered station."""
+        readings = [_taken(event.data) for event in events]
+        await self._advance(connection, {reading.station_id for reading in readings}, readings)
+
+    async def close_due(self, connection: Connection) -> bool:
+        """Close hours whose stations went quiet; whether there may be more of them."""
+        station_ids = await hours.stations_with_due_hours(
+            connection, self._clock(), self._lateness, _STATIONS_PER_TIMER_RUN
+        )
+        if station_ids:
+            await self._advance(connection, set(station_ids), ())
+        return len(station_ids) == _STATIONS_PER_TIMER_RUN
+
+    async def _advance(
+        self, connection: Connection, station_ids: set[str], readings: Sequence[_Taken]
+    ) -> None:
+        now = self._clock()
+        clocks = await hours.lock(connection, station_ids)
+        for missing in station_ids - clocks.keys():
+            raise Unprocessable(f"station_id: {missing!r} is not registered")
+        keys = {(reading.station_id, hour_end(reading.measured_at)) for reading in readings}
+        windows = await hours.load(connection, station_ids, keys)
+        newest = _fold(windows, readings, clocks)
+        due = sorted(
+            (
+                window
+                for (station_id, _), window in windows.items()
+                if window.due(newest.get(station_id), now, self._lateness)
+            ),
+            key=lambda window: (window.hour_end, window.station_id),
+        )
+        told = await self._tell(connection, due, windows, clocks, now)
+        keys |= {(window.station_id, window.hour_end) for window in due}
+        await hours.save(connection, [windows[key] for key in sorted(keys)], newest)
+        await self._outbox.add(connection, told.events)
+        if told.assessed:
+            await air_quality.save(connection, told.assessed)
+
+    async def _tell(
+        self,
+        connection: Connection,
+        due: Sequence[HourWindow],
+        windows: dict[HourKey, HourWindow],
+        clocks: Mapping[str, Clock],
+        now: datetime,
+    ) -> "_Told":
+        """Close the due hours in time's order; `windows` has them closed."""
+        told = _Told([], [])
+        if not due:
+            return told
+        states = await alerts.states(connection, {window.station_id for window in due})
+        before = dict(states)
+        steps: list[LevelStep] = []
+        for window in due:
+            closed = window.told()
+            key = (closed.station_id, closed.hour_end)
+            windows[key] = closed
+            station = clocks[closed.station_id].station
+            valid_means = closed.valid_means()
+            told.events.append(facts.hourly_mean_computed(station, closed, now))
+            if valid_means:
+                assessment = assess(_history(windows, closed))
+                told.events.append(facts.air_quality_assessed(station, closed, assessment, now))
+                told.assessed.append(
+                    AssessedHour(*key, closed.revision, assessment, closed.completeness)
+                )
+            steps += alerting.fold_hour(
+                states, station, closed.hour_end, valid_means, closed.revision
+            )
+        changed = {key: state for key, state in states.items() if before.get(key) != state}
+        if changed:
+            await alerts.save_states(connection, changed)
+        if steps:
+            told.events.extend(await alerting.settle(connection, steps, now))
+        return told
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What follows from closed hours."""
+
+    events: list[OutgoingEvent]
+    assessed: list[AssessedHour]
+
+
+def _taken(data: Mapping[str, Any]) -> _Taken:
+    return _Taken(
+        station_id=data["station_id"],
+        measured_at=data["measured_at"],
+        received_at=data["received_at"],
+        expected=MINUTES_PER_HOUR // data["interval_minutes"],
+        concentrations={
+            _NAMES[measurement["pollutant"]]: from_value(measurement["value"])
+            for measurement in data["measurements"]
+            if measurement["pollutant"] in _NAMES
+        },
+    )
+
+
+def _fold(
+    windows: dict[HourKey, HourWindow], readings: Iterable[_Taken], clocks: Mapping[str, Clock]
+) -> dict[str, datetime]:
+    """Add the readings to their hours; returns the newest measured time of each station."""
+    newest = {key: clock.newest for key, clock in clocks.items() if clock.newest is not None}
+    for reading in readings:
+        key = (reading.station_id, hour_end(reading.measured_at))
+        window = windows.get(key) or HourWindow(*key, expected=reading.expected)
+        windows[key] = window.add(reading.concentrations, reading.expected, reading.received_at)
+        newest[reading.station_id] = max(
+            newest.get(reading.station_id, reading.measured_at), reading.measured_at
+        )
+    return newest
+
+
+def _history(
+    windows: Mapping[HourKey, HourWindow], last: HourWindow
+) -> Sequence[Mapping[Pollutant, int]]:
+    """Valid means of the twelve hours up to `last`, as last told; empty where there are none."""
+    history = []
+    for hours_before in reversed(range(HISTORY_HOURS)):
+        window = windows.get((last.station_id, last.hour_end - hours_before * HOUR))
+        history.append(window.valid_means() if window and window.revision else {})
+    return history

@@ -1,0 +1,13 @@
+"""What the department listens to: its own readings, so that each hour is folded in one place."""
+
+from collections.abc import Sequence
+
+from city_backbone.stream.worker import Subscription
+
+from sensors.facts import READING_TAKEN
+from sensors.processing import Processing
+
+
+def subscriptions(processing: Processing) -> Sequence[Subscription]:
+    """Readings of a station are in one partition, in the order they were accepted."""
+    return (Subscription(READING_TAKEN, processing.handle),)
