@@ -61,7 +61,10 @@ class Codec:
             raise Undecodable(f"value: magic byte {magic}, expected 0 of the Confluent framing")
         if schema_id not in self._parsed:
             schema = await self._registry.schema(schema_id)
-            self._parsed[schema_id] = fastavro.parse_schema(schema)
+            try:
+                self._parsed[schema_id] = _parse(schema)
+            except Exception as error:  # whatever is registered under an id somebody else chose
+                raise Undecodable(f"schema id {schema_id}: no Avro schema: {error}") from error
         body = io.BytesIO(value[_FRAME.size :])
         try:
             data = fastavro.schemaless_reader(
@@ -90,5 +93,9 @@ def _explain(data: Mapping[str, Any], schema: Any) -> str:
     try:
         fastavro.validation.validate(data, schema, strict=True)
     except fastavro.validation.ValidationError as error:
-        return "; ".join(str(problem) for problem in error.errors)
+        return "; ".join(
+            f"{problem.field}: expected {json.dumps(problem.schema)},"
+            f" got {type(problem.datum).__name__}"
+            for problem in error.errors
+        )
     return ""

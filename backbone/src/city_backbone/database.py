@@ -24,6 +24,7 @@ _AWAY = (
     psycopg.InterfaceError,
     psycopg.errors.SerializationFailure,
     psycopg.errors.DeadlockDetected,
+    psycopg.errors.IdleInTransactionSessionTimeout,
     PoolTimeout,
 )
 
@@ -88,8 +89,14 @@ class Database:
 
 
 async def migrate(settings: DatabaseSettings, package: str) -> None:
-    """Apply the backbone's migrations and then `package`'s, each once; replicas wait in turn."""
-    await asyncio.to_thread(_migrate, settings.dsn.get_secret_value(), package)
+    """Apply the backbone's migrations and then `package`'s, each once; replicas wait in turn.
+
+    Raises DatabaseUnavailable.
+    """
+    try:
+        await asyncio.to_thread(_migrate, settings.dsn.get_secret_value(), package)
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(str(error)) from error
 
 
 def _migrate(dsn: str, package: str) -> None:

@@ -11,6 +11,7 @@ from opentelemetry.propagate import inject
 from city_backbone.errors import Undecodable
 
 Headers: TypeAlias = Sequence[tuple[str, bytes]]
+IncomingHeaders: TypeAlias = Sequence[tuple[str, bytes | None]]
 
 CONTENT_TYPE = "application/avro"
 _NAMESPACE = UUID("5f6a2f64-3c5c-5d0e-9a6b-0e5f6d1c7a11")
@@ -70,11 +71,11 @@ def event_from_record(
     partition: int,
     offset: int,
     key: bytes | None,
-    headers: Headers,
+    headers: IncomingHeaders,
     data: dict[str, Any],
 ) -> Event:
     """Raises Undecodable naming the header or key that is missing or malformed."""
-    attributes = dict(headers)
+    attributes = {name: value for name, value in headers if value is not None}
 
     def attribute(name: str) -> str:
         try:
@@ -87,6 +88,9 @@ def event_from_record(
     if key is None:
         raise Undecodable("key: missing, expected the entity's id")
     try:
+        time = datetime.fromisoformat(attribute("ce_time"))
+        if time.tzinfo is None:
+            raise Undecodable("header ce_time: expected a time zone")
         return Event(
             id=UUID(attribute("ce_id")),
             topic=topic,
@@ -96,7 +100,7 @@ def event_from_record(
             type=attribute("ce_type"),
             source=attribute("ce_source"),
             subject=attributes.get("ce_subject", key).decode(),
-            time=datetime.fromisoformat(attribute("ce_time")),
+            time=time.astimezone(UTC),
             data=data,
         )
     except ValueError as error:

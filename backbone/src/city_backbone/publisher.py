@@ -72,8 +72,9 @@ class Publisher:
     async def publish(self, records: Sequence[Record]) -> list[Exception | None]:
         """Per record None when the broker has confirmed it, else why not.
 
-        Records of one partition are written in the order given; after one of them failed the
-        later ones of its partition are not tried, but report the same error.
+        Records of one partition are written in the order given. One that the broker will never
+        take is passed over; after any other failure the later ones of its partition are not
+        tried, but report the same error.
         """
         outcomes: list[Exception | None] = [None] * len(records)
         by_partition: dict[tuple[str, int], list[int]] = {}
@@ -118,11 +119,11 @@ class Publisher:
         outcomes: list[Exception | None],
     ) -> None:
         assert self._producer, "open() first"
-        start = 0
+        start, alone = 0, False
         while start < len(positions):
             batch = self._producer.create_batch()
             end = start
-            while end < len(positions):
+            while end < len(positions) and not (alone and end > start):
                 record = records[positions[end]]
                 if _size(record) > MAX_RECORD_BYTES:
                     break
@@ -148,9 +149,14 @@ class Publisher:
                     delivered = await self._producer.send_batch(batch, topic, partition=partition)
                     await delivered
             except (aiokafka.errors.KafkaError, TimeoutError) as error:
-                for position in positions[start:]:
-                    outcomes[position] = error
-                return
+                if isinstance(error, PERMANENT) and end - start > 1:
+                    alone = True  # only the one at fault is to be rejected, not its batch
+                    continue
+                if not isinstance(error, PERMANENT):
+                    for position in positions[start:]:
+                        outcomes[position] = error
+                    return
+                outcomes[positions[start]] = error
             start = end
 
 

@@ -1,6 +1,7 @@
 """The Confluent-compatible schema registry, read only: schemas are registered at deploy."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,9 @@ def canonical(schema: Any) -> str:
     return json.dumps(schema)
 
 
+_AWAY_SECONDS = 1.0
+
+
 class SchemaRegistry:
     """Schemas by id. An id once seen is kept in memory and in the database.
 
@@ -29,6 +33,7 @@ class SchemaRegistry:
         self._database = database
         self._session: aiohttp.ClientSession | None = None
         self._schemas: dict[int, Any] = {}
+        self._away_until = 0.0
 
     async def open(self) -> None:
         self._session = aiohttp.ClientSession(
@@ -50,9 +55,17 @@ class SchemaRegistry:
         """Raises RegistryUnavailable when unknown and the registry is away, Undecodable when
         the registry has no such id."""
         if schema_id not in self._schemas:
-            answer = await self._ask(f"/schemas/ids/{schema_id}", None)
+            if time.monotonic() < self._away_until:  # a batch of unknown ids is one question
+                raise RegistryUnavailable("registry: away a moment ago")
+            try:
+                answer = await self._ask(f"/schemas/ids/{schema_id}", None)
+            except RegistryUnavailable:
+                self._away_until = time.monotonic() + _AWAY_SECONDS
+                raise
             if answer is None:
                 raise Undecodable(f"schema id {schema_id}: unknown to the registry")
+            if answer.get("schemaType", "AVRO") != "AVRO":
+                raise Undecodable(f"schema id {schema_id}: expected AVRO")
             await self._learn(schema_id, None, answer["schema"])
         return self._schemas[schema_id]
 
@@ -115,5 +128,5 @@ class SchemaRegistry:
                     raise RegistryUnavailable(f"registry answered {response.status}")
                 answer: dict[str, Any] = await response.json(content_type=None)
                 return answer
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise RegistryUnavailable(f"registry: {type(error).__name__} {error}") from error

@@ -113,8 +113,8 @@ async def _serve(settings: S, bootstrap: Bootstrap[S], package: str) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    async with running(settings, bootstrap, package, stopping):
-        log.info("service ready", grpc_port=settings.grpc.port, http_port=settings.http.port)
+    async with running(settings, bootstrap, package, stopping) as started:
+        log.info("service started", grpc_port=started.grpc_port, http_port=started.http_port)
         await stopping.wait()
         log.info("service draining")
     log.info("service stopped")

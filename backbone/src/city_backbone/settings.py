@@ -1,11 +1,13 @@
 """Typed settings from the environment, one prefix per service, nested with `__`."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableVariable
 
 from city_backbone.errors import SettingsError
 
@@ -99,10 +101,14 @@ S = TypeVar("S", bound=ServiceSettings)
 
 def load(settings_type: type[S], overrides: Mapping[str, object] | None = None) -> S:
     """The settings from the environment. Raises SettingsError naming each wrong variable."""
+    prefix = settings_type.model_config.get("env_prefix", "")
     try:
         return settings_type(**dict(overrides or {}))  # type: ignore[arg-type]
+    except UnreadableVariable as error:
+        field = re.search(r'field "(\w+)"', str(error))
+        name = field[1].upper() if field else ""
+        raise SettingsError(f"{prefix}{name}: expected JSON") from error
     except ValidationError as error:
-        prefix = settings_type.model_config.get("env_prefix", "")
         problems = "; ".join(
             f"{prefix}{'__'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
             for problem in error.errors(include_input=False, include_url=False)

@@ -8,7 +8,7 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from city_backbone.registration import RegistrationError
@@ -22,13 +22,18 @@ from meshctl import (
     credentials,
     detaching,
     environment,
+    import_stations,
+    kafka,
     lag,
     live,
     moving,
+    replay,
     stack,
     status,
 )
+from meshctl.credentials import ADMIN
 from meshctl.errors import CheckFailedError, MeshctlError, NotRunningError
+from meshctl.ports import HOST
 from meshctl.settings import Settings
 from meshctl.settings import load as load_settings
 from meshctl.state import State, read_json
@@ -203,4 +208,14 @@ def run_check(services: ServicesOption = None) -> None:
     typer.echo(f"{len(known.services)} services and {len(known.clients)} clients: nothing wrong")
 
 
-commands.add(app, environment_of)
+def _broker_admin(state: Path | None) -> dict[str, Any]:
+    _, folder = opened(state)
+    run = control.require_running(folder)
+    known = catalogue.load(load_settings(state), stack.folders(run))
+    address = f"{HOST}:{read_json(folder.ports)['kafka']}"
+    return kafka.client_settings(address, ADMIN, stack.new_credentials(folder, known).kafka[ADMIN])
+
+
+commands.add(app, environment_of, _broker_admin)
+app.add_typer(replay.app, name="replay")
+app.add_typer(import_stations.app, name="import")

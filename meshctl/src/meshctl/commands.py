@@ -7,11 +7,12 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from meshctl import call as calling
+from meshctl import redrive as redriving
 from meshctl import tail as tailing
 from meshctl.demo import run as demonstration
 
@@ -20,8 +21,15 @@ SEOUL = Path("loadtests/data/seoul-air-hourly-2018-2021.csv")
 StateOption = Annotated[Path | None, typer.Option("--state", help="State folder.")]
 
 
-def add(app: typer.Typer, environment: Environment) -> None:
-    """Put `tail`, `call` and `demo` into the command line."""
+Admin = Callable[[Path | None], dict[str, Any]]
+
+
+def add(app: typer.Typer, environment: Environment, admin: Admin) -> None:
+    """Put `tail`, `call`, `redrive` and `demo` into the command line.
+
+    `environment` gives a principal's environment, `admin` the broker's administrator's
+    librdkafka settings.
+    """
 
     @app.command()
     def tail(
@@ -63,6 +71,17 @@ def add(app: typer.Typer, environment: Environment) -> None:
             requests = [text for text in sys.stdin if text.strip()]
         for answer in calling.call(environment("operator", state), method, requests, deadline):
             typer.echo(answer)
+
+    @app.command()
+    def redrive(
+        topic: Annotated[str, typer.Argument(help="The topic, not its dead-letter topic.")],
+        group: Annotated[str, typer.Argument(help="The consumer group, a department's name.")],
+        state: StateOption = None,
+    ) -> None:
+        """Put a group's dead letters back on the topic; other groups know them already."""
+        reader = tailing.kafka_configuration(environment("operator", state), "operator")
+        count = redriving.redrive(reader, admin(state), topic, group, typer.echo)
+        typer.echo(f"{count} redriven")
 
     @app.command()
     def demo(

@@ -26,7 +26,7 @@ _UNHEALTHY_SECONDS = 30.0
 _FIRST_START_TRIES = 3
 _LOG_BYTES = 64 * 1024 * 1024
 _TAIL_BYTES = 16 * 1024
-_ERROR = re.compile(r"\b(ERROR|FATAL|CRITICAL|error:|Error:|Exception:)")
+_ERROR = re.compile(r"\b(?:ERROR|FATAL|CRITICAL)\b|(?:[Ee]rror|Exception): ")
 
 
 class Supervised:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from city.sensors.v1 import sensors_pb2 as pb
-
-from meshctl import import_stations
 from meshctl.air_file import BadRow, Row, parse
 from meshctl.errors import SettingsError
 from meshctl.replay import Tally, batches, good_rows, reading
+
+from meshctl import import_stations
 
 HEADER = "일시,초미세먼지,미세먼지,오존,이산화탄소,일산화탄소,아황산가스"
 

@@ -14,6 +14,7 @@ from city_backbone.errors import NeighbourUnavailable
 from city_backbone.settings import TlsSettings
 
 DEFAULT_DEADLINE_SECONDS = 5.0
+BREAKER_SECONDS = 5.0
 _DOWN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
@@ -26,10 +27,12 @@ class _Caller(
 ):
     """A deadline on each unary call, and no call at all while the neighbour's breaker is open."""
 
-    def __init__(self, target: str, deadline_seconds: float) -> None:
+    def __init__(self, target: str, deadline_seconds: float, breaker_seconds: float) -> None:
         self._target = target
         self._deadline = deadline_seconds
-        self._breakers = AsyncCircuitBreakerFactory(default_threshold=5, default_ttl=5.0)
+        self._breakers = AsyncCircuitBreakerFactory(
+            default_threshold=5, default_ttl=breaker_seconds
+        )
 
     async def intercept_unary_unary(
         self,
@@ -61,13 +64,15 @@ def open_channel(
     server_name: str | None = None,
     idempotent: Sequence[str] = (),
     deadline_seconds: float = DEFAULT_DEADLINE_SECONDS,
+    breaker_seconds: float = BREAKER_SECONDS,
 ) -> grpc.aio.Channel:
     """A channel to `host:port`; `server_name` is the department whose certificate is expected.
 
     `idempotent` names services (`package.Service`) or methods (`package.Service/Method`) that
     may be tried again when the neighbour is unavailable; all mutating RPCs of the mesh carry an
     idempotency key, so a whole service may stand here. Unary calls without a timeout get
-    `deadline_seconds`; streams must be given theirs.
+    `deadline_seconds`; streams must be given theirs. After five failures in a row unary calls
+    raise NeighbourUnavailable for `breaker_seconds` without being made; then one is tried.
     """
     credentials = grpc.ssl_channel_credentials(
         tls.ca_file.read_bytes(), tls.key_file.read_bytes(), tls.cert_file.read_bytes()
@@ -83,7 +88,10 @@ def open_channel(
     if server_name:
         options.append(("grpc.ssl_target_name_override", server_name))
     return grpc.aio.secure_channel(
-        target, credentials, options=options, interceptors=[_Caller(target, deadline_seconds)]
+        target,
+        credentials,
+        options=options,
+        interceptors=[_Caller(target, deadline_seconds, breaker_seconds)],
     )
 
 

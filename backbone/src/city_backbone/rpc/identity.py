@@ -35,6 +35,8 @@ class Policy:
         """
         try:
             grants = json.loads(path.read_text())
+            if not all(isinstance(callers, list) for callers in grants.values()):
+                raise TypeError("expected a list of callers per method")
             return cls({method: frozenset(callers) for method, callers in grants.items()})
         except (OSError, ValueError, AttributeError, TypeError) as error:
             raise SettingsError(f"POLICY_FILE: {path}: {error}") from error

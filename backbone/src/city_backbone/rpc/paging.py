@@ -30,7 +30,7 @@ def parse_page_token(token: str) -> list[str | int]:
         return []
     try:
         values = json.loads(base64.urlsafe_b64decode(token.encode()))
-    except ValueError:
+    except (ValueError, RecursionError):
         values = None
     if not isinstance(values, list) or not all(isinstance(value, str | int) for value in values):
         raise InvalidArgument("page_token", "expected a next_page_token of an earlier answer")

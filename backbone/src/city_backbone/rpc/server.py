@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha import reflection
 from opentelemetry.metrics import Meter
 
 from city_backbone import telemetry
-from city_backbone.errors import BackboneError, PermissionDenied
+from city_backbone.errors import BackboneError, PermissionDenied, SettingsError
 from city_backbone.rpc.identity import Policy, caller
 from city_backbone.rpc.status import to_status
 from city_backbone.settings import GrpcSettings, TlsSettings
@@ -129,7 +129,7 @@ class _Guard(grpc.aio.ServerInterceptor):
 
 
 class RpcServer:
-    """Mutual TLS only; `port` is known after start()."""
+    """Mutual TLS only; raises SettingsError when the port is taken."""
 
     def __init__(
         self,
@@ -165,7 +165,11 @@ class RpcServer:
             root_certificates=tls.ca_file.read_bytes(),
             require_client_auth=True,
         )
-        self.port = self._server.add_secure_port(f"{settings.host}:{settings.port}", credentials)
+        address = f"{settings.host}:{settings.port}"
+        try:
+            self.port = self._server.add_secure_port(address, credentials)
+        except RuntimeError as error:
+            raise SettingsError(f"GRPC__PORT: cannot listen on {address}: {error}") from error
 
     async def start(self) -> None:
         await self._server.start()

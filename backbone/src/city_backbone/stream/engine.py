@@ -81,10 +81,11 @@ class Engine:
     @property
     def assigned(self) -> bool:
         """Whether the group has been joined, so that events are being consumed."""
-        return bool(self._app.started and not self._app.rebalancing)
+        joined = self._app.started and self._app.rebalancing_count > 0
+        return bool(joined and not self._app.rebalancing)
 
     def _backlog(self) -> Mapping[Hashable, tuple[int, int]]:
-        if not self._app.started or self._app.rebalancing:
+        if not self.assigned:
             return {}
         backlog: Mapping[Hashable, tuple[int, int]] = self._app.consumer.backlog()
         return backlog

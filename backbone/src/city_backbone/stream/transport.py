@@ -76,7 +76,7 @@ class Consumer(driver.Consumer):
                 yield tp, message
 
     async def _continue_from(self, tp: TP, records: Sequence[ConsumerRecord]) -> Batch | None:
-        expected = self._next.get(tp)
+        expected = self._next.get(tp, self._done.get(tp))
         if expected is None:
             expected = records[0].offset
             self._done.setdefault(tp, expected)

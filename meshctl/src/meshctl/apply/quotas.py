@@ -111,26 +111,26 @@ async def apply(bootstrap: str, password: str, wanted: Quotas) -> int:
     try:
         await admin.start()
         existing = _described(await admin._send_request(_Describe()))
-        changes = _changes(existing, wanted)
-        if changes:
-            _require_altered(await admin._send_request(_Alter(changes)))
+        steps = changes(existing, wanted)
+        if steps:
+            _require_altered(await admin._send_request(_Alter(steps)))
     except KafkaError as error:
         raise ApplyError(f"quotas: {error}") from error
     finally:
         await admin.close()
-    return sum(len(of_user) for of_user in changes.values())
+    return sum(len(of_user) for of_user in steps.values())
 
 
-def _changes(existing: Quotas, wanted: Quotas) -> dict[str, list[tuple[str, float, bool]]]:
+def changes(existing: Quotas, wanted: Quotas) -> dict[str, list[tuple[str, float, bool]]]:
     """Per user: (limit, value, whether to remove it)."""
-    changes: dict[str, list[tuple[str, float, bool]]] = {}
+    found: dict[str, list[tuple[str, float, bool]]] = {}
     for user in sorted({*existing, *wanted}):
         old, new = existing.get(user, {}), wanted.get(user, {})
         steps = [(key, value, False) for key, value in new.items() if old.get(key) != value]
         steps += [(key, 0.0, True) for key in old if key not in new]
         if steps:
-            changes[user] = steps
-    return changes
+            found[user] = steps
+    return found
 
 
 def _described(answer: Any) -> dict[str, dict[str, float]]:

@@ -11,6 +11,7 @@ from typing import Any
 import fastavro
 from city_backbone.registration import Registration
 from fastavro.schema import SchemaParseException
+from fastavro.validation import ValidationError, validate_many
 
 from meshctl.catalogue import Catalogue
 from meshctl.check.resolution import problems
@@ -94,10 +95,11 @@ def _example(file: Path, schema: Any) -> Iterator[str]:
     parsed = fastavro.parse_schema(schema)
     try:
         records = list(fastavro.json_reader(io.StringIO(json.dumps(content)), parsed))
+        validate_many(records, parsed, strict=True)
         output = io.StringIO()
         fastavro.json_writer(output, parsed, records)
         again = json.loads(output.getvalue())
-    except (ValueError, TypeError, KeyError, LookupError, AttributeError) as error:
+    except (ValidationError, ValueError, TypeError, LookupError, AttributeError) as error:
         yield f"{example}: does not fit {file.name}: {error!r}"
         return
     yield from (f"{example}: {difference}" for difference in _differences(content, again, ""))

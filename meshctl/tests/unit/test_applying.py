@@ -1,0 +1,68 @@
+"""Topics and quotas that registrations declare."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from city_backbone.registration import Registration
+from meshctl.apply import quotas, topics
+from meshctl.apply.topics import TopicSpec
+
+SENSORS = Registration.model_validate(
+    {
+        "service": "sensors",
+        "owner": "o",
+        "contact": "c",
+        "quotas": {"producer_byte_rate": 1000, "request_percentage": 50.0},
+        "produces": (
+            {
+                "topic": "sensors.reading-taken.v1",
+                "schema": "x.avsc",
+                "key": "id",
+                "partitions": 6,
+                "retention": "12h",
+                "class": "public",
+            },
+        ),
+    }
+)
+EMERGENCY = Registration.model_validate(
+    {
+        "service": "emergency",
+        "owner": "o",
+        "contact": "c",
+        "http_port": 5000,
+        "consumes": ({"topic": "sensors.reading-taken.v1"}, {"topic": "health.x.v1"}),
+    }
+)
+
+
+def test_topics_and_dead_letters_of_the_same_width() -> None:
+    dead = "sensors.reading-taken.v1.emergency.dlt"
+    assert topics.declared([EMERGENCY, SENSORS]) == {
+        "sensors.reading-taken.v1": TopicSpec("sensors.reading-taken.v1", 6, timedelta(hours=12)),
+        dead: TopicSpec(dead, 6, timedelta(days=14)),
+    }
+
+
+def test_retention_goes_by_append_time() -> None:
+    configuration = topics.declared([SENSORS])["sensors.reading-taken.v1"].configuration
+    assert configuration["retention.ms"] == str(12 * 3600 * 1000)
+    assert configuration["message.timestamp.type"] == "LogAppendTime"
+
+
+def test_only_declared_quotas_are_asked_for() -> None:
+    assert quotas.declared([SENSORS, EMERGENCY]) == {
+        "sensors": {"producer_byte_rate": 1000.0, "request_percentage": 50.0}
+    }
+
+
+def test_quotas_are_set_changed_and_removed() -> None:
+    existing = {"sensors": {"producer_byte_rate": 10.0, "consumer_byte_rate": 5.0}, "old": {"a": 1}}
+    wanted = {"sensors": {"producer_byte_rate": 20.0}, "new": {"request_percentage": 1.0}}
+    assert quotas.changes(existing, wanted) == {
+        "new": [("request_percentage", 1.0, False)],
+        "old": [("a", 0.0, True)],
+        "sensors": [("producer_byte_rate", 20.0, False), ("consumer_byte_rate", 0.0, True)],
+    }
+    assert quotas.changes(wanted, wanted) == {}
