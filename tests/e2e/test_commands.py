@@ -1,0 +1,93 @@
+"""The README's commands as a new user runs them, on free ports and in a state of their own."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+from city_backbone.testing import eventually
+
+ROOT = Path(__file__).parent.parent.parent
+SEOUL = ROOT / "loadtests/data/seoul-air-hourly-2018-2021.csv"
+MAKE = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
+
+
+def spring_of_2021(folder: Path) -> Path:
+    """The header and two months with two dust warnings."""
+    lines = SEOUL.read_text(encoding="utf-8").splitlines(keepends=True)
+    file = folder / "spring.csv"
+    months = ("2021-03", "2021-05")
+    file.write_text(
+        lines[0] + "".join(line for line in lines if line.startswith(months)), encoding="utf-8"
+    )
+    return file
+
+
+def test_demo_loses_and_doubles_nothing_though_all_is_killed_once(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["make", "demo", "FAULTS=1", f"FILE={spring_of_2021(tmp_path)}"],
+        cwd=ROOT,
+        env={**MAKE, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    for fault in ("SIGKILL sensors", "SIGKILL emergency", "broker restarted", "room down"):
+        assert fault in done.stdout
+    summary = json.loads(done.stdout.splitlines()[-1])
+    del summary["seconds"]
+    assert summary == {
+        "readings": 1488,
+        "hourly_means": 1488,
+        "alerts": {
+            "PM10": {"advisory": 3, "warning": 2},
+            "PM2.5": {"advisory": 5, "warning": 0},
+            "O3": {"advisory": 0, "warning": 0},
+        },
+        "incidents": 9,
+        "delivered": 22,
+        "lost": 0,
+        "duplicates": 0,
+    }
+
+
+async def test_up_brings_the_city_to_life_and_stops_on_ctrl_c(tmp_path: Path) -> None:
+    meshctl = [sys.executable, "-m", "meshctl"]
+    state = ["--state", str(tmp_path)]
+    process = await asyncio.create_subprocess_exec(
+        *meshctl, "up", "--city", "--free-ports", *state, cwd=ROOT, stdout=subprocess.DEVNULL
+    )
+
+    async def run(*arguments: str) -> str:
+        asked = await asyncio.create_subprocess_exec(
+            *meshctl, *arguments, *state, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        answer, _ = await asked.communicate()
+        return answer.decode()
+
+    async def ready() -> Any:
+        assert process.returncode is None
+        status = json.loads(await run("status", "--json") or "{}")
+        return status if status.get("ready") else None
+
+    async def means() -> bool:
+        topic = "sensors.hourly-mean-computed.v1"
+        seen = await run("tail", topic, "--from-beginning", "--until-end", "--json")
+        return len({json.loads(line)["data"]["station_id"] for line in seen.splitlines()}) == 90
+
+    try:
+        status = await eventually(ready, seconds=120)
+        await eventually(means, seconds=90, interval=1)
+        pids = [part["pid"] for part in status["parts"].values()]
+    finally:
+        process.send_signal(signal.SIGINT)
+        code = await asyncio.wait_for(process.wait(), 60)
+    assert code == 0
+    assert not [pid for pid in pids if psutil.pid_exists(pid)]
