@@ -103,5 +103,5 @@ def event_from_record(
             time=time.astimezone(UTC),
             data=data,
         )
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise Undecodable(f"headers: {error}") from error

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import traceback
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -17,17 +18,33 @@ def _add_trace(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapp
     return fields
 
 
+def _places(error: BaseException) -> str:
+    """Where an error and its causes were raised, and their types; a message may quote an event."""
+    parts = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    lines = [*traceback.format_tb(error.__traceback__), f"{type(error).__qualname__}\n"]
+    return "".join(lines + [f"\n{_places(other)}" for other in (*parts, cause) if other])
+
+
 def configure(department: str, level: int = logging.INFO) -> None:
     """Send every log record, ours and the libraries', to standard output once.
 
-    Called after Faust is imported: it leaves the root logger at DEBUG otherwise.
+    Exceptions are shown without their messages, so that no personal data is logged. Called after
+    Faust is imported: it leaves the root logger at DEBUG otherwise.
     """
+
+    def add_names(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        fields.setdefault("service", department)
+        fields.setdefault("department", department)
+        return fields
+
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        add_names,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_trace,
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(lambda info: _places(info[1])),
     ]
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer()
@@ -52,4 +69,3 @@ def configure(department: str, level: int = logging.INFO) -> None:
     root.setLevel(level)
     for noisy in ("faust", "mode", "aiokafka", "aiohttp.access", "yoyo"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    structlog.contextvars.bind_contextvars(department=department)

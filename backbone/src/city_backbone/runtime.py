@@ -114,7 +114,7 @@ async def _serve(settings: S, bootstrap: Bootstrap[S], package: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     async with running(settings, bootstrap, package, stopping) as started:
-        log.info("service started", grpc_port=started.grpc_port, http_port=started.http_port)
+        log.info("service ready", grpc_port=started.grpc_port, http_port=started.http_port)
         await stopping.wait()
         log.info("service draining")
     log.info("service stopped")

@@ -23,6 +23,7 @@ from meshctl import (
     detaching,
     environment,
     import_stations,
+    jvm,
     kafka,
     lag,
     live,
@@ -97,6 +98,12 @@ def up(
     shown = live.show if table and sys.stdout.isatty() else stack.until_stopped
     with folder.locked():
         asyncio.run(stack.up(settings, folder, options, typer.echo, shown))
+
+
+@app.command()
+def fetch() -> None:
+    """Fetch Kafka and the schema registry, unless they are here; check that Java is."""
+    asyncio.run(jvm.ensure(load_settings(), typer.echo))
 
 
 @app.command()

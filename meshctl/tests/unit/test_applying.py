@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from city_backbone.registration import Registration
 from meshctl.apply import quotas, topics
+from meshctl.apply.quotas import Quotas
 from meshctl.apply.topics import TopicSpec
 
 SENSORS = Registration.model_validate(
@@ -58,8 +59,11 @@ def test_only_declared_quotas_are_asked_for() -> None:
 
 
 def test_quotas_are_set_changed_and_removed() -> None:
-    existing = {"sensors": {"producer_byte_rate": 10.0, "consumer_byte_rate": 5.0}, "old": {"a": 1}}
-    wanted = {"sensors": {"producer_byte_rate": 20.0}, "new": {"request_percentage": 1.0}}
+    existing: Quotas = {
+        "sensors": {"producer_byte_rate": 10.0, "consumer_byte_rate": 5.0},
+        "old": {"a": 1},
+    }
+    wanted: Quotas = {"sensors": {"producer_byte_rate": 20.0}, "new": {"request_percentage": 1.0}}
     assert quotas.changes(existing, wanted) == {
         "new": [("request_percentage", 1.0, False)],
         "old": [("a", 0.0, True)],

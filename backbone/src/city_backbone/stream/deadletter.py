@@ -11,10 +11,14 @@ from city_backbone.outbox import Record, add_records
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A record that can never be handled, and why."""
+    """A record that can never be handled, and why.
+
+    `reason` goes to the dead-letter topic and may quote the event; `summary` goes to the log.
+    """
 
     record: ConsumerRecord
     reason: str
+    summary: str
 
 
 def dead_letter_topic(topic: str, group: str) -> str:
@@ -36,7 +40,10 @@ async def bury(connection: Connection, group: str, topic: str, failure: Failure)
         "dlt_group": group,
         "dlt_time": datetime.now(UTC).isoformat(),
     }
-    headers = [*record.headers, *((name, value.encode()) for name, value in added.items())]
+    headers = [
+        *record.headers,
+        *((name, value.encode(errors="replace")) for name, value in added.items()),
+    ]
     await add_records(
         connection, [Record(dead_letter_topic(topic, group), record.key, record.value, headers)]
     )

@@ -16,7 +16,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from city_backbone import inbox, telemetry
 from city_backbone.codec import Codec
 from city_backbone.database import Connection, Database
-from city_backbone.errors import RegistryUnavailable, Transient, Undecodable
+from city_backbone.errors import RegistryUnavailable, Transient, Undecodable, Unprocessable
 from city_backbone.events import Event, event_from_record, event_id
 from city_backbone.stream.deadletter import Failure, bury
 from city_backbone.stream.parking import park, parked_keys
@@ -34,7 +34,8 @@ class Subscription:
 
     All its effects go through that connection; they are committed together with the inbox, so
     each event takes effect once. Raise Transient to have the batch tried again, Unprocessable
-    (or let any other exception out) to have the event dead-lettered with the reason.
+    (or let any other exception out) to have the event dead-lettered with the reason. What an
+    Unprocessable says is also logged, so it must not quote personal data.
     """
 
     topic: str
@@ -67,7 +68,12 @@ class Worker:
         self._duration = meter.create_histogram(telemetry.PROCESS_DURATION, unit="s")
         self._lag = meter.create_gauge(telemetry.TIME_LAG, unit="s")
         self._dead = meter.create_counter(telemetry.DEAD_LETTERS)
-        self.waiting_for: str | None = None
+        self._waiting: dict[tuple[str, int], str] = {}
+
+    @property
+    def waiting_for(self) -> str | None:
+        """What some batch cannot do without and is tried again for; None when none waits."""
+        return next(iter(self._waiting.values()), None)
 
     async def handle(self, topic: str, partition: int, batch: Batch) -> None:
         """Returns when every record of the batch has its effect, its grave or its parking place.
@@ -78,14 +84,16 @@ class Worker:
         attempts = AsyncRetrying(
             retry=retry_if_exception_type(Transient),
             wait=wait_random_exponential(0.1, max=5.0),
-            before_sleep=self._wait,
+            before_sleep=lambda state: self._wait(topic, partition, state),
         )
         links = [link for record in batch.records if (link := _link(record))]
-        with tracer.start_as_current_span(f"process {topic}", links=links):
-            async for attempt in attempts:
-                with attempt:
-                    await self.attempt(topic, batch.records)
-        self.waiting_for = None
+        try:
+            with tracer.start_as_current_span(f"process {topic}", links=links):
+                async for attempt in attempts:
+                    with attempt:
+                        await self.attempt(topic, batch.records)
+        finally:
+            self._waiting.pop((topic, partition), None)
         newest = batch.records[-1]
         attributes = {
             "messaging.destination.name": topic,
@@ -125,7 +133,7 @@ class Worker:
         except (Transient, asyncio.CancelledError):
             raise
         except Exception as error:
-            log.warning("batch failed, trying its events alone", topic=topic, error=repr(error))
+            log.warning("batch failed, trying its events alone", topic=topic, error=_summary(error))
             await self._commit(topic, _Sorted(failures=sorted_.failures, parked=sorted_.parked))
             handled = await self._one_by_one(topic, sorted_.events)
         dead = len(records) - handled - len(sorted_.parked)
@@ -154,7 +162,8 @@ class Worker:
                     event_id=str(event.id),
                     outcome="dead",
                 )
-                failure = Failure(record, f"{type(error).__name__}: {error}")
+                reason = f"{type(error).__name__}: {error}"
+                failure = Failure(record, reason, _summary(error))
                 await self._commit(topic, _Sorted(failures=[failure]))
         return handled
 
@@ -175,7 +184,7 @@ class Worker:
                 held.add(record.key)
                 sorted_.parked.append(record)
             except Undecodable as error:
-                sorted_.failures.append(Failure(record, str(error)))
+                sorted_.failures.append(Failure(record, str(error), str(error)))
             else:
                 sorted_.events.append((record, event))
         return sorted_
@@ -208,18 +217,24 @@ class Worker:
                 partition=record.partition,
                 offset=record.offset,
                 outcome="dead",
-                reason=failure.reason,
+                reason=failure.summary,
             )
 
-    def _wait(self, state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        self.waiting_for = repr(error)
-        log.warning("waiting to try again", error=repr(error))
+    def _wait(self, topic: str, partition: int, state: RetryCallState) -> None:
+        error = repr(state.outcome and state.outcome.exception())
+        self._waiting[topic, partition] = error
+        log.warning("waiting to try again", topic=topic, partition=partition, error=error)
+
+
+def _summary(error: Exception) -> str:
+    """What may be logged: our own words, but of a library's error its type (it may quote data)."""
+    return repr(error) if isinstance(error, Unprocessable) else type(error).__name__
 
 
 def _link(record: ConsumerRecord) -> trace.Link | None:
     """A link to the producer's span when the source decided to sample it."""
-    traceparent = dict(record.headers).get("traceparent", b"").decode("ascii", "replace")
+    header = dict(record.headers).get("traceparent") or b""
+    traceparent = header.decode("ascii", "replace")
     if not traceparent.endswith("-01"):
         return None
     context = trace.get_current_span(extract({"traceparent": traceparent})).get_span_context()

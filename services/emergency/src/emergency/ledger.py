@@ -46,7 +46,7 @@ class Ledger:
         if not revisions:
             return []
         saved = await store.save(connection, revisions)
-        await self._outbox.add(connection, [_event(revision) for revision in saved])
+        await self._outbox.add(connection, [incident_changed(revision) for revision in saved])
         await store_rooms.enqueue(
             connection, [message for revision in saved for message in self._messages(revision)]
         )
@@ -63,7 +63,8 @@ class Ledger:
         return [NewMessage(room, revision.id, revision.revision, code, body) for room in rooms]
 
 
-def _event(revision: Incident) -> OutgoingEvent:
+def incident_changed(revision: Incident) -> OutgoingEvent:
+    """The event that tells of this revision; the same revision has the same event id."""
     facts, position = revision.facts, revision.facts.position
     return OutgoingEvent(
         topic=TOPIC,

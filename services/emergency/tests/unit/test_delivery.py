@@ -1,7 +1,6 @@
 """The breaker, the backoff, and settings of delivery."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from emergency.errors import RoomRefused, RoomUnavailable
@@ -22,7 +21,7 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr("purgatory.domain.model.time", clock)
     monkeypatch.setattr("emergency.rooms.breaker.time", clock)

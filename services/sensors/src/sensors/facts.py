@@ -1,6 +1,6 @@
 """The department's events, in the form of their schemas under events/."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from city_backbone.events import OutgoingEvent, event_id
 from sensors.domain.alert import HourMean, Level
 from sensors.domain.area import Alert
 from sensors.domain.cai import RULE_VERSION, Assessment
-from sensors.domain.hour import HourWindow
+from sensors.domain.hour import HourWindow, Mean
 from sensors.domain.pollutant import Pollutant, to_value
 from sensors.domain.station import Station
 
@@ -66,7 +66,9 @@ def reading_taken(
     )
 
 
-def hourly_mean_computed(station: Station, window: HourWindow, now: datetime) -> OutgoingEvent:
+def hourly_mean_computed(
+    station: Station, window: HourWindow, means: Mapping[Pollutant, Mean], now: datetime
+) -> OutgoingEvent:
     identity = mean_id(window.station_id, window.hour_end)
     return OutgoingEvent(
         HOURLY_MEAN_COMPUTED,
@@ -89,7 +91,7 @@ def hourly_mean_computed(station: Station, window: HourWindow, now: datetime) ->
                     "readings": mean.readings,
                     "valid": mean.valid,
                 }
-                for pollutant, mean in window.means().items()
+                for pollutant, mean in means.items()
             ],
         },
     )

@@ -13,7 +13,7 @@ from city_backbone.outbox import Outbox
 from sensors import alerting, facts
 from sensors.alerting import LevelStep
 from sensors.domain.cai import HISTORY_HOURS, assess
-from sensors.domain.hour import HOUR, HourWindow, hour_end
+from sensors.domain.hour import HOUR, HourWindow, hour_end, valid_only
 from sensors.domain.pollutant import Pollutant, from_value
 from sensors.domain.station import MINUTES_PER_HOUR
 from sensors.store import air_quality, alerts, hours
@@ -96,22 +96,26 @@ class Processing:
             return told
         states = await alerts.states(connection, {window.station_id for window in due})
         before = dict(states)
+        valid_means = {
+            key: valid_only(window.means()) for key, window in windows.items() if window.revision
+        }
         steps: list[LevelStep] = []
         for window in due:
             closed = window.told()
             key = (closed.station_id, closed.hour_end)
             windows[key] = closed
             station = clocks[closed.station_id].station
-            valid_means = closed.valid_means()
-            told.events.append(facts.hourly_mean_computed(station, closed, now))
-            if valid_means:
-                assessment = assess(_history(windows, closed))
+            means = closed.means()
+            valid_means[key] = valid_only(means)
+            told.events.append(facts.hourly_mean_computed(station, closed, means, now))
+            if valid_means[key]:
+                assessment = assess(_history(valid_means, key))
                 told.events.append(facts.air_quality_assessed(station, closed, assessment, now))
                 told.assessed.append(
                     AssessedHour(*key, closed.revision, assessment, closed.completeness)
                 )
             steps += alerting.fold_hour(
-                states, station, closed.hour_end, valid_means, closed.revision
+                states, station, closed.hour_end, valid_means[key], closed.revision
             )
         changed = {key: state for key, state in states.items() if before.get(key) != state}
         if changed:
@@ -159,11 +163,11 @@ def _fold(
 
 
 def _history(
-    windows: Mapping[HourKey, HourWindow], last: HourWindow
+    valid_means: Mapping[HourKey, Mapping[Pollutant, int]], last: HourKey
 ) -> Sequence[Mapping[Pollutant, int]]:
-    """Valid means of the twelve hours up to `last`, as last told; empty where there are none."""
-    history = []
-    for hours_before in reversed(range(HISTORY_HOURS)):
-        window = windows.get((last.station_id, last.hour_end - hours_before * HOUR))
-        history.append(window.valid_means() if window and window.revision else {})
-    return history
+    """Of the twelve hours up to `last`, oldest first; empty for one that was not told."""
+    station_id, end = last
+    return [
+        valid_means.get((station_id, end - hours_before * HOUR), {})
+        for hours_before in reversed(range(HISTORY_HOURS))
+    ]

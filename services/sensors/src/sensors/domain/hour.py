@@ -108,12 +108,6 @@ class HourWindow:
             if pollutant in self.sums
         }
 
-    def valid_means(self) -> dict[Pollutant, int]:
-        """The concentrations that may be used."""
-        return {
-            pollutant: mean.concentration for pollutant, mean in self.means().items() if mean.valid
-        }
-
     def _mean(self, pollutant: Pollutant, sums: Sum) -> Mean:
         step = SCALES[pollutant].mean_step
         return Mean(
@@ -121,3 +115,8 @@ class HourWindow:
             sums.readings,
             sums.readings * VALID_DENOMINATOR >= self.expected * VALID_NUMERATOR,
         )
+
+
+def valid_only(means: Mapping[Pollutant, Mean]) -> dict[Pollutant, int]:
+    """The concentrations that may be used for indexes and alerts."""
+    return {pollutant: mean.concentration for pollutant, mean in means.items() if mean.valid}

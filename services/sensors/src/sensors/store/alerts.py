@@ -57,9 +57,9 @@ async def save_states(connection: Connection, changed: Mapping[StateKey, Station
         for (station_id, pollutant), state in changed.items()
     ]
     await connection.execute(
-        f"insert into station_alert_state ({_STATE}) select * from unnest(%s::text[], %s::text[],"
-        " %s::int[], %s::timestamptz[], %s::bigint[], %s::int[],"
-        " %s::int[], %s::timestamptz[], %s::bigint[], %s::int[])"
+        f"insert into station_alert_state ({_STATE}) select * from unnest(%b::text[], %b::text[],"
+        " %b::int[], %b::timestamptz[], %b::bigint[], %b::int[],"
+        " %b::int[], %b::timestamptz[], %b::bigint[], %b::int[])"
         " on conflict (station_id, pollutant) do update set level = excluded.level,"
         " last_hour_end = excluded.last_hour_end,"
         " last_concentration = excluded.last_concentration,"
@@ -103,7 +103,7 @@ async def lock_areas(
     dongs, pollutants = [dong for dong, _ in keys], [pollutant.value for _, pollutant in keys]
     rows = await connection.execute(
         "select a.dong, a.pollutant, a.alert_id from area a"
-        " join unnest(%s::text[], %s::text[]) as wanted(dong, pollutant) using (dong, pollutant)"
+        " join unnest(%b::text[], %b::text[]) as wanted(dong, pollutant) using (dong, pollutant)"
         " order by a.dong, a.pollutant for update of a",
         (dongs, pollutants),
     )
@@ -122,7 +122,7 @@ async def station_levels(
     keys = sorted(areas)
     rows = await connection.execute(
         "select s.dong, a.pollutant, a.station_id, a.level from station s"
-        " join unnest(%s::text[], %s::text[]) as wanted(dong, pollutant) on wanted.dong = s.dong"
+        " join unnest(%b::text[], %b::text[]) as wanted(dong, pollutant) on wanted.dong = s.dong"
         " join station_alert_state a on a.station_id = s.station_id"
         " and a.pollutant = wanted.pollutant"
         " join station_contact c on c.station_id = s.station_id"
@@ -160,8 +160,8 @@ async def save_alerts(connection: Connection, changed: Sequence[Alert]) -> None:
     """Write changed alerts and what stands in their areas, the newest last."""
     await connection.execute(
         "insert into alert (alert_id, dong, pollutant, level, issued_at, changed_at, sequence,"
-        " rule_version) select * from unnest(%s::uuid[], %s::text[], %s::text[], %s::int[],"
-        " %s::timestamptz[], %s::timestamptz[], %s::int[], %s::text[])"
+        " rule_version) select * from unnest(%b::uuid[], %b::text[], %b::text[], %b::int[],"
+        " %b::timestamptz[], %b::timestamptz[], %b::int[], %b::text[])"
         " on conflict (alert_id) do update set level = excluded.level,"
         " changed_at = excluded.changed_at, sequence = excluded.sequence",
         (
@@ -178,7 +178,7 @@ async def save_alerts(connection: Connection, changed: Sequence[Alert]) -> None:
     changes = [(alert.alert_id, change) for alert in changed for change in alert.changes]
     await connection.execute(
         "insert into alert_change (alert_id, sequence, level, changed_at)"
-        " select * from unnest(%s::uuid[], %s::int[], %s::int[], %s::timestamptz[])"
+        " select * from unnest(%b::uuid[], %b::int[], %b::int[], %b::timestamptz[])"
         " on conflict do nothing",
         (
             [alert_id for alert_id, _ in changes],
@@ -190,7 +190,7 @@ async def save_alerts(connection: Connection, changed: Sequence[Alert]) -> None:
     newest = {(alert.dong, alert.pollutant): alert for alert in changed}
     await connection.execute(
         "update area a set level = n.level, alert_id = n.alert_id"
-        " from unnest(%s::text[], %s::text[], %s::int[], %s::uuid[])"
+        " from unnest(%b::text[], %b::text[], %b::int[], %b::uuid[])"
         " as n(dong, pollutant, level, alert_id)"
         " where a.dong = n.dong and a.pollutant = n.pollutant",
         (

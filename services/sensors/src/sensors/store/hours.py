@@ -55,8 +55,8 @@ async def load(
     wanted = set(touched) | {(row["station_id"], row["hour_end"]) async for row in opened}
     ranges = _ranges(wanted)
     rows = await connection.execute(
-        f"select {_COLUMNS} from hour_window join unnest(%s::text[], %s::timestamptz[],"
-        " %s::timestamptz[]) as wanted(station_id, first, last) using (station_id)"
+        f"select {_COLUMNS} from hour_window join unnest(%b::text[], %b::timestamptz[],"
+        " %b::timestamptz[]) as wanted(station_id, first, last) using (station_id)"
         " where hour_end between first and last",
         ([r.station_id for r in ranges], [r.first for r in ranges], [r.last for r in ranges]),
     )
@@ -102,8 +102,8 @@ async def save(
     await connection.execute(
         f"insert into hour_window ({_COLUMNS})"
         " select station_id, hour_end, expected, readings, sums::jsonb, last_received_at, revision"
-        " from unnest(%s::text[], %s::timestamptz[], %s::int[], %s::int[], %s::text[],"
-        f" %s::timestamptz[], %s::int[]) as hour({_COLUMNS})"
+        " from unnest(%b::text[], %b::timestamptz[], %b::int[], %b::int[], %b::text[],"
+        f" %b::timestamptz[], %b::int[]) as hour({_COLUMNS})"
         " on conflict (station_id, hour_end) do update set expected = excluded.expected,"
         " readings = excluded.readings, sums = excluded.sums,"
         " last_received_at = excluded.last_received_at, revision = excluded.revision",
@@ -119,7 +119,7 @@ async def save(
     )
     await connection.execute(
         "update station_clock c set newest_measured_at = n.newest"
-        " from unnest(%s::text[], %s::timestamptz[]) as n(station_id, newest)"
+        " from unnest(%b::text[], %b::timestamptz[]) as n(station_id, newest)"
         " where c.station_id = n.station_id",
         (list(newest), list(newest.values())),
     )

@@ -34,7 +34,7 @@ async def accept(
     times = [key.measured_at for key in keys]
     inserted = await connection.execute(
         "insert into accepted_reading (station_id, measured_at, digest)"
-        " select * from unnest(%s::text[], %s::timestamptz[], %s::bytea[])"
+        " select * from unnest(%b::text[], %b::timestamptz[], %b::bytea[])"
         " on conflict do nothing returning station_id, measured_at",
         (ids, times, [digests[key] for key in keys]),
     )
@@ -44,7 +44,7 @@ async def accept(
         return {}
     rows = await connection.execute(
         "select station_id, measured_at, digest from accepted_reading"
-        " join unnest(%s::text[], %s::timestamptz[]) as asked(station_id, measured_at)"
+        " join unnest(%b::text[], %b::timestamptz[]) as asked(station_id, measured_at)"
         " using (station_id, measured_at)",
         ([key.station_id for key in known], [key.measured_at for key in known]),
     )
@@ -75,7 +75,7 @@ async def save_latest_values(
 ) -> None:
     await connection.execute(
         "insert into latest_value (station_id, pollutant, value, run_length, measured_at)"
-        " select * from unnest(%s::text[], %s::text[], %s::float8[], %s::int[], %s::timestamptz[])"
+        " select * from unnest(%b::text[], %b::text[], %b::float8[], %b::int[], %b::timestamptz[])"
         " on conflict (station_id, pollutant) do update set value = excluded.value,"
         " run_length = excluded.run_length, measured_at = excluded.measured_at",
         (
