@@ -1,19 +1,25 @@
-"""Read a topic of the mesh with nothing of ours: confluent-kafka, fastavro and the registry."""
-import io, json, os, struct, sys, urllib.request
+"""Reads a topic with nothing of ours: `eval $(meshctl env integrator)`, then this and a topic."""
+
+import io
+import json
+import os
+import sys
+import urllib.request
+
 import fastavro
 from confluent_kafka import Consumer
 
-env = {k.removeprefix("INTEGRATOR_"): v for k, v in os.environ.items()}
-consumer = Consumer({"bootstrap.servers": env["KAFKA__BOOTSTRAP_SERVERS"], "group.id": "integrator-1",
-    "security.protocol": env["KAFKA__SECURITY_PROTOCOL"], "sasl.mechanisms": "SCRAM-SHA-512",
-    "sasl.username": env["KAFKA__USERNAME"], "sasl.password": env["KAFKA__PASSWORD"],
-    "auto.offset.reset": "earliest"})
-consumer.subscribe([sys.argv[1]])
+names = {"BOOTSTRAP_SERVERS": "bootstrap.servers", "SECURITY_PROTOCOL": "security.protocol"}
+names |= {"SASL_MECHANISM": "sasl.mechanism", "USERNAME": "sasl.username"}
+names |= {"PASSWORD": "sasl.password"}
+login = {setting: os.environ[f"INTEGRATOR_KAFKA__{name}"] for name, setting in names.items()}
+consumer = Consumer({**login, "group.id": "integrator-1", "auto.offset.reset": "earliest"})
+consumer.subscribe(sys.argv[1:])
 schemas = {}
-for message in iter(lambda: consumer.poll(30), None):  # ends after 30 quiet seconds
-    number = struct.unpack(">I", message.value()[1:5])[0]
-    if number not in schemas:
-        url = f"{env['REGISTRY__URL']}/schemas/ids/{number}"
-        schemas[number] = fastavro.parse_schema(json.loads(json.load(urllib.request.urlopen(url))["schema"]))
-    event_id = dict(message.headers())["ce_id"].decode()  # the same event has the same id: keep it to drop repeats
-    print(event_id, fastavro.schemaless_reader(io.BytesIO(message.value()[5:]), schemas[number], None), flush=True)
+while message := consumer.poll(30):  # ends after 30 quiet seconds
+    head, body = message.value()[:5], message.value()[5:]
+    if head not in schemas:
+        url = f"{os.environ['INTEGRATOR_REGISTRY__URL']}/schemas/ids/{int.from_bytes(head[1:])}"
+        schemas[head] = json.loads(json.load(urllib.request.urlopen(url))["schema"])
+    event_id = dict(message.headers())["ce_id"].decode()  # seen before: a repeat, drop it
+    print(event_id, fastavro.schemaless_reader(io.BytesIO(body), schemas[head], None), flush=True)
