@@ -58,6 +58,23 @@ def test_demo_loses_and_doubles_nothing_though_all_is_killed_once(tmp_path: Path
     }
 
 
+async def read_as_an_integrator(environment: dict[str, str]) -> None:
+    """docs/for-integrators.md's own consumer."""
+    reader = await asyncio.create_subprocess_exec(
+        *(sys.executable, "docs/examples/consume.py", "sensors.hourly-mean-computed.v1"),
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+    )
+    assert reader.stdout
+    try:
+        line = await asyncio.wait_for(reader.stdout.readline(), 60)
+    finally:
+        reader.kill()
+        await reader.wait()
+    assert "'mean_id'" in line.decode()
+
+
 async def test_up_brings_the_city_to_life_and_stops_on_ctrl_c(tmp_path: Path) -> None:
     meshctl = [sys.executable, "-m", "meshctl"]
     state = ["--state", str(tmp_path)]
@@ -85,6 +102,7 @@ async def test_up_brings_the_city_to_life_and_stops_on_ctrl_c(tmp_path: Path) ->
     try:
         status = await eventually(ready, seconds=120)
         await eventually(means, seconds=90, interval=1)
+        await read_as_an_integrator(json.loads(await run("env", "integrator", "--json")))
         pids = [part["pid"] for part in status["parts"].values()]
     finally:
         process.send_signal(signal.SIGINT)

@@ -112,6 +112,6 @@ def _migrate(dsn: str, package: str) -> None:
                 migrations = backend.to_apply(yoyo.read_migrations(str(folder)))
                 backend.apply_migrations(migrations)
                 for migration in migrations:
-                    log.info("migration applied", service=owner, migration=migration.id)
+                    log.info("migration applied", package=owner, migration=migration.id)
     finally:
         backend.connection.close()

@@ -38,8 +38,14 @@ def configure(department: str, level: int = logging.INFO) -> None:
         fields.setdefault("department", department)
         return fields
 
+    def add_origin(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        fields.setdefault("service", department)
+        fields.setdefault("department", department)
+        return fields
+
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        add_origin,
         add_names,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
