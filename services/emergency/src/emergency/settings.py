@@ -77,7 +77,8 @@ class EmergencySettings(ServiceSettings):
     peer_rooms: tuple[PeerRoomSettings, ...] = ()
     delivery: DeliverySettings = DeliverySettings()
     incoming: IncomingSettings = IncomingSettings()
-    unknown_position: CityPosition | None = None
+    # The city hall of Uijeongbu.
+    unknown_position: CityPosition | None = CityPosition(latitude=37.7381, longitude=127.0337)
     complete_after_hours: float = Field(default=24.0, gt=0)
 
     @model_validator(mode="after")

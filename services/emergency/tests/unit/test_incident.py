@@ -77,3 +77,11 @@ def test_end_refuses_what_the_life_cycle_refuses() -> None:
 def test_facts_are_revised_only_where_something_is_given() -> None:
     assert FACTS.revised(None, "") == FACTS
     assert FACTS.revised(Grade.URGENT, "불길") == Facts(Grade.URGENT, "화재", "불길", "조치원읍")
+
+
+def test_two_changes_of_one_moment_are_a_second_apart_for_the_rooms() -> None:
+    moment = datetime(2026, 11, 21, 10, tzinfo=UTC)
+    first = opened().advance(Status.CHANGED, moment, "a")
+    second = first.advance(Status.CHANGED, moment, "b")
+    assert second.changed_at - first.changed_at == timedelta(seconds=1)
+    assert second.advance(Status.CLEARED, moment, "c").changed_at == second.changed_at

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -32,6 +32,8 @@ class Grade(StrEnum):
     NORMAL = "NORMAL"
 
 
+# Rooms tell two changes of one status apart by their time, which they are told in whole seconds.
+STEP = timedelta(seconds=1)
 OPEN = frozenset({Status.OCCURRED, Status.CHANGED})
 _NEXT: Mapping[Status, frozenset[Status]] = {
     Status.OCCURRED: frozenset({Status.CHANGED, Status.CLEARED, Status.CANCELLED}),
@@ -90,7 +92,8 @@ class Incident:
     """An incident at one revision. All times are aware UTC.
 
     `number` is the occurrence number's instant, milliseconds since 1970 UTC, unique over all
-    incidents; None until it is stored. `changed_at` never goes back from one revision to the next.
+    incidents; None until it is stored. `changed_at` never goes back from one revision to the next,
+    and moves on by a second at least where the status stays.
     """
 
     id: UUID
@@ -116,7 +119,8 @@ class Incident:
         """The next revision. Raises TransitionRefused when the life cycle does not allow it."""
         if status not in _NEXT[self.status]:
             raise TransitionRefused(self.status, status)
-        at = max(at, self.changed_at)
+        earliest = self.changed_at + (STEP if status is self.status else timedelta(0))
+        at = max(at, earliest)
         return replace(
             self,
             status=status,

@@ -6,6 +6,7 @@ whoever gets the lock sends the same bytes again.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -32,6 +33,8 @@ _LOCK_SPACE = 5005
 _LISTEN_SECONDS = 5.0
 _DRAIN_SECONDS = 3.0
 _SHORTEST_WAIT = 0.01
+# Messages read from the queue at once, per delivery under way.
+_AHEAD = 8
 
 
 class Connector:
@@ -59,6 +62,7 @@ class Connector:
         self._breaker = Breaker(room, settings.breaker_failures, settings.breaker_seconds)
         self._wake = asyncio.Event()
         self._under_way: dict[UUID, asyncio.Task[None]] = {}
+        self._ready: deque[DueMessage] = deque()
         metrics.breaker(room, self._breaker.state)
 
     async def run(self) -> None:
@@ -112,6 +116,7 @@ class Connector:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._ready.clear()
 
     async def _listen(self, connection: Connection) -> None:
         """Wake at each new message. Raises when the connection, and with it the lock, is lost."""
@@ -126,10 +131,14 @@ class Connector:
         free = self._breaker.limit(self._settings.concurrency) - len(self._under_way)
         if free <= 0:
             return max(self._breaker.seconds_to_probe(), 0.0) or self._settings.poll_seconds
-        async with self._database.transaction() as connection:
-            messages = await store_rooms.due(connection, self._room, self._under_way, free)
-            seconds = await store_rooms.seconds_to_next(connection, self._room)
-        for message in messages:
+        seconds = None
+        if len(self._ready) < free:
+            known = {*self._under_way, *(message.incident_id for message in self._ready)}
+            limit = _AHEAD * self._settings.concurrency
+            async with self._database.transaction() as connection:
+                self._ready += await store_rooms.due(connection, self._room, known, limit)
+                seconds = await store_rooms.seconds_to_next(connection, self._room)
+        for message in [self._ready.popleft() for _ in range(min(free, len(self._ready)))]:
             task = asyncio.create_task(self._deliver(message))
             self._under_way[message.incident_id] = task
             task.add_done_callback(partial(self._finished, message.incident_id))
