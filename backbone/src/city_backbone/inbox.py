@@ -12,7 +12,7 @@ async def admit(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
     A concurrent transaction with the same id is waited for, so that just one of them gets it.
     """
     admitted = await connection.execute(
-        "insert into inbox (event_id) select distinct id from unnest(%s::uuid[]) as id"
+        "insert into inbox (event_id) select distinct id from unnest(%b::uuid[]) as id"
         " order by id on conflict do nothing returning event_id",
         (list(ids),),
     )

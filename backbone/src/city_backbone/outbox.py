@@ -1,6 +1,5 @@
 """The outbox: events written in the transaction of the change they tell of."""
 
-import base64
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -56,8 +55,8 @@ async def add_records(connection: Connection, records: Sequence[Record]) -> None
         return
     await connection.execute(
         "insert into outbox (topic, key, value, headers)"
-        " select topic, key, value, headers::jsonb"
-        " from unnest(%s::text[], %s::bytea[], %s::bytea[], %s::text[])"
+        " select topic, key, value, headers::json"
+        " from unnest(%b::text[], %b::bytea[], %b::bytea[], %b::text[])"
         " with ordinality as record(topic, key, value, headers, place) order by place",
         (
             [record.topic for record in records],
@@ -70,13 +69,10 @@ async def add_records(connection: Connection, records: Sequence[Record]) -> None
 
 
 def pack_headers(headers: Iterable[tuple[str, bytes | None]]) -> list[list[str | None]]:
-    """Headers as JSON can hold them: any bytes, in order, names repeated or not."""
-    return [
-        [name, None if value is None else base64.b64encode(value).decode()]
-        for name, value in headers
-    ]
+    """Headers as JSON can hold them: any bytes as Latin-1, in order, names repeated or not."""
+    return [[name, None if value is None else value.decode("latin-1")] for name, value in headers]
 
 
 def unpack_headers(packed: Iterable[Sequence[Any]]) -> list[tuple[str, bytes]]:
     """The inverse of pack_headers; Kafka's null value becomes empty bytes."""
-    return [(name, base64.b64decode(value or "")) for name, value in packed]
+    return [(name, (value or "").encode("latin-1")) for name, value in packed]

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterable
 
 import aiokafka.errors
@@ -95,12 +96,13 @@ class Relay:
         ]
         outcomes = await self._publisher.publish(records)
         confirmed = [row["id"] for row, outcome in zip(rows, outcomes, strict=True) if not outcome]
-        await connection.execute("delete from outbox where id = any(%s)", (confirmed,))
+        await connection.execute("delete from outbox where id = any(%b::bigint[])", (confirmed,))
         moved = len(confirmed)
+        sent = Counter[str]()
         for row, outcome in zip(rows, outcomes, strict=True):
             topic = row["topic"]
             if outcome is None:
-                self._sent.add(1, {"messaging.destination.name": topic})
+                sent[topic] += 1
             elif isinstance(outcome, PERMANENT):
                 await self._reject(connection, row["id"], topic, outcome)
                 moved += 1
@@ -110,6 +112,8 @@ class Relay:
                 self._paused[topic] = now + _TOPIC_PAUSE_SECONDS
             else:
                 raise outcome
+        for topic, count in sent.items():
+            self._sent.add(count, {"messaging.destination.name": topic})
         return moved
 
     async def _reject(

@@ -21,7 +21,6 @@ from meshctl import (
     control,
     credentials,
     detaching,
-    environment,
     import_stations,
     jvm,
     kafka,
@@ -35,9 +34,9 @@ from meshctl import (
 from meshctl.credentials import ADMIN
 from meshctl.errors import CheckFailedError, MeshctlError, NotRunningError
 from meshctl.ports import HOST
-from meshctl.settings import Settings
+from meshctl.principal import environment_of, opened
 from meshctl.settings import load as load_settings
-from meshctl.state import State, read_json
+from meshctl.state import read_json
 
 app = typer.Typer(
     name="meshctl",
@@ -64,14 +63,6 @@ def main() -> None:
     except (MeshctlError, RegistrationError) as error:
         typer.echo(f"meshctl: {error}", err=True)
         sys.exit(error.exit_code if isinstance(error, MeshctlError) else 1)
-
-
-def opened(state: Path | None) -> tuple[Settings, State]:
-    """Settings and state folder of a command."""
-    settings = load_settings(state)
-    if settings.state is None:
-        raise NotRunningError("no state folder")
-    return settings, State(settings.state)
 
 
 @app.command()
@@ -111,19 +102,6 @@ def down(state: StateOption = None) -> None:
     """Stop the stack; its data stays."""
     _, folder = opened(state)
     asyncio.run(detaching.down(folder, typer.echo))
-
-
-def environment_of(name: str, state: Path | None) -> dict[str, str]:
-    """The environment of a service or client of the stack on this state folder."""
-    settings, folder = opened(state)
-    run = folder.read_run()
-    known = catalogue.load(settings, stack.folders(run) if run else ())
-    ports = read_json(folder.ports)
-    if not ports:
-        raise NotRunningError(f"no stack was ever started on {folder.folder}: `meshctl up` does")
-    return environment.of(
-        known.find(name), known, ports, stack.new_credentials(folder, known), folder
-    )
 
 
 @app.command()

@@ -100,10 +100,12 @@ def _station(line: int, cells: Mapping[str, str | None]) -> pb.Station | BadStat
     def bad(column: str, expected: str) -> BadStation:
         return BadStation(line, column, f"expected {expected}, found {text[column]!r}")
 
-    try:
-        latitude, longitude = float(text["latitude"]), float(text["longitude"])
-    except ValueError:
-        return bad("latitude", "degrees in latitude and longitude")
+    degrees: dict[str, float] = {}
+    for name in ("latitude", "longitude"):
+        try:
+            degrees[name] = float(text[name])
+        except ValueError:
+            return bad(name, "degrees")
     kind = f"STATION_KIND_{text['kind'].upper()}"
     if kind not in pb.StationKind.keys()[1:]:
         return bad("kind", "official or iot")
@@ -116,7 +118,7 @@ def _station(line: int, cells: Mapping[str, str | None]) -> pb.Station | BadStat
         station_id=text["station_id"],
         name=text["name"],
         dong=text["dong"],
-        position=Position(latitude=latitude, longitude=longitude),
+        position=Position(**degrees),
         kind=pb.StationKind.Value(kind),
         pollutants=[pb.Pollutant.Value(name) for name in pollutants],
         interval_minutes=int(text["interval_minutes"]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -24,10 +24,8 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from meshctl import catalogue, environment, stack
 from meshctl.errors import MeshctlError, NotRunningError
-from meshctl.settings import load as load_settings
-from meshctl.state import State, read_json
+from meshctl.principal import environment_of
 
 T = TypeVar("T")
 
@@ -132,7 +130,7 @@ async def connected(
     state: Path | None, give_up_after: float, say: Callable[[str], None]
 ) -> AsyncIterator[SensorsClient]:
     """A client with the operator's identity. Raises NotRunningError when no stack was started."""
-    values = _operator(state)
+    values = environment_of("operator", state)
     peers: dict[str, str] = json.loads(values["OPERATOR_PEERS"])
     if "sensors" not in peers:
         raise NotRunningError("sensors: this stack has no such department")
@@ -146,17 +144,3 @@ async def connected(
         yield SensorsClient(channel, give_up_after, say)
     finally:
         await channel.close(None)
-
-
-def _operator(state: Path | None) -> Mapping[str, str]:
-    settings = load_settings(state)
-    if settings.state is None:
-        raise NotRunningError("no state folder")
-    folder = State(settings.state)
-    ports = read_json(folder.ports)
-    if not ports:
-        raise NotRunningError(f"no stack was ever started on {folder.folder}: `meshctl up` does")
-    run = folder.read_run()
-    known = catalogue.load(settings, stack.folders(run) if run else ())
-    credentials = stack.new_credentials(folder, known)
-    return environment.of(known.find("operator"), known, ports, credentials, folder)

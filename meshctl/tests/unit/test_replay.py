@@ -140,6 +140,7 @@ STATION = "s-1,중구,명동,37.56,126.98,iot,PM10|O3,10"
     ("good", "bad", "column"),
     [
         ("37.56", "north", "latitude"),
+        ("126.98", "", "longitude"),
         ("iot", "home", "kind"),
         ("PM10|O3", "PM10|X", "pollutants"),
         ("PM10|O3", "", "pollutants"),

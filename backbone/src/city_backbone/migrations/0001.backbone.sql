@@ -4,7 +4,7 @@ create table outbox (
     topic      text not null,
     key        bytea,
     value      bytea,
-    headers    jsonb not null,
+    headers    json not null,
     created_at timestamptz not null default clock_timestamp()
 );
 
@@ -13,7 +13,7 @@ create table outbox_rejected (
     topic       text not null,
     key         bytea,
     value       bytea,
-    headers     jsonb not null,
+    headers     json not null,
     created_at  timestamptz not null,
     rejected_at timestamptz not null default clock_timestamp(),
     reason      text not null
@@ -32,7 +32,7 @@ create table parked_event (
     "offset"  bigint not null,
     key       bytea,
     value     bytea,
-    headers   jsonb not null,
+    headers   json not null,
     reason    text not null,
     parked_at timestamptz not null default clock_timestamp(),
     unique (topic, partition, "offset")

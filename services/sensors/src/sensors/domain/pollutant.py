@@ -22,6 +22,9 @@ class Pollutant(StrEnum):
     CO = "CO"
     SO2 = "SO2"
 
+    # Enum's own hash runs in Python, and these are keys of every dict on the way of a reading.
+    __hash__ = str.__hash__
+
 
 def millionths(value: str) -> int:
     """A decimal literal of a table as a concentration."""
