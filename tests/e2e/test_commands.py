@@ -52,7 +52,7 @@ def test_demo_loses_and_doubles_nothing_though_all_is_killed_once(tmp_path: Path
             "O3": {"advisory": 0, "warning": 0},
         },
         "incidents": 9,
-        "delivered": 22,
+        "delivered": 21,
         "lost": 0,
         "duplicates": 0,
     }
