@@ -19,6 +19,9 @@ Connection: TypeAlias = psycopg.AsyncConnection[DictRow]
 
 log = structlog.get_logger()
 
+_MIGRATION_LOCK = 0x6D696772  # "migr"
+_TURN_SECONDS = 60
+
 _AWAY = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -95,7 +98,7 @@ async def migrate(settings: DatabaseSettings, package: str) -> None:
     """
     try:
         await asyncio.to_thread(_migrate, settings.dsn.get_secret_value(), package)
-    except psycopg.OperationalError as error:
+    except _AWAY as error:
         raise DatabaseUnavailable(str(error)) from error
 
 
@@ -103,15 +106,18 @@ def _migrate(dsn: str, package: str) -> None:
     scheme, rest = dsn.split("://", 1)
     del scheme
     backend = yoyo.get_backend(f"postgresql+psycopg://{rest}")
+    # Not yoyo's own lock: that is a row, which a killed process leaves behind for good.
+    turn = psycopg.connect(dsn, autocommit=True, options=f"-c lock_timeout={_TURN_SECONDS}s")
     try:
-        with backend.lock(timeout=60):
-            for owner in ("city_backbone", package):
-                folder = resources.files(owner) / "migrations"
-                if not folder.is_dir():
-                    continue
-                migrations = backend.to_apply(yoyo.read_migrations(str(folder)))
-                backend.apply_migrations(migrations)
-                for migration in migrations:
-                    log.info("migration applied", package=owner, migration=migration.id)
+        turn.execute("select pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
+        for owner in ("city_backbone", package):
+            folder = resources.files(owner) / "migrations"
+            if not folder.is_dir():
+                continue
+            migrations = backend.to_apply(yoyo.read_migrations(str(folder)))
+            backend.apply_migrations(migrations)
+            for migration in migrations:
+                log.info("migration applied", package=owner, migration=migration.id)
     finally:
+        turn.close()
         backend.connection.close()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from city_backbone.errors import SettingsError
 from city_backbone.settings import HttpSettings
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -39,10 +40,13 @@ class HttpServer:
         self.port = settings.port
 
     async def start(self) -> None:
-        """Raises OSError when the port is taken."""
+        """Raises SettingsError when the port is taken."""
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._settings.host, self._settings.port)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            raise SettingsError(f"HTTP__PORT: {error.strerror}") from error
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:

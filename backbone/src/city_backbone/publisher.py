@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from typing import cast
 
 import aiokafka.errors
 from aiokafka import AIOKafkaProducer
@@ -13,6 +14,7 @@ from city_backbone.outbox import Record
 from city_backbone.settings import KafkaSettings
 
 MAX_RECORD_BYTES = 900_000
+_METADATA_SECONDS = 3.0
 
 #: The broker will never take such a record.
 PERMANENT = (aiokafka.errors.MessageSizeTooLargeError, aiokafka.errors.InvalidTopicError)
@@ -78,7 +80,9 @@ class Publisher:
         """
         outcomes: list[Exception | None] = [None] * len(records)
         by_partition: dict[tuple[str, int], list[int]] = {}
-        partitions = {topic: await self._partitions(topic) for topic in {r.topic for r in records}}
+        topics = sorted({record.topic for record in records})
+        found = await asyncio.gather(*(self._partitions(topic) for topic in topics))
+        partitions = dict(zip(topics, found, strict=True))
         for position, record in enumerate(records):
             existing = partitions[record.topic]
             if isinstance(existing, Exception):
@@ -94,10 +98,13 @@ class Publisher:
     async def _partitions(self, topic: str) -> list[int] | Exception:
         assert self._producer, "open() first"
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(_METADATA_SECONDS):
                 return sorted(await self._producer.partitions_for(topic))
-        except (aiokafka.errors.KafkaError, TimeoutError) as error:
-            return error
+        except TimeoutError:
+            # aiokafka asks on and on for a topic that is not there.
+            return cast(Exception, aiokafka.errors.UnknownTopicOrPartitionError(topic))
+        except aiokafka.errors.KafkaError as error:
+            return cast(Exception, error)
 
     def _partition(self, record: Record, partitions: Sequence[int]) -> int:
         place = (record.topic, record.key, len(partitions))

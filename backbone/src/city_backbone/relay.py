@@ -56,7 +56,7 @@ class Relay:
                     await self._publisher.close()
                 failures = 0
             except _AWAY as error:
-                failures += 1
+                failures = min(failures + 1, 5)
                 log.warning("outbox relay interrupted", error=repr(error), failures=failures)
                 await _pause(stopping, min(0.2 * 2**failures, 5.0))
 

@@ -126,9 +126,9 @@ async def running(
 ) -> AsyncIterator[Running[S]]:
     """The service from start to drain, for main() and for tests.
 
-    Parts start in the order of need and stop in reverse: RPC and HTTP first, then the stream and
-    the tasks, then the relay with what is still in the outbox, then the pool. When a background
-    part fails, `stopping` is set and its error is raised at the end.
+    Parts start in the order of need and stop in reverse: RPC first, then the stream and the
+    tasks, then the relay with what is still in the outbox, then HTTP, then the pool. When a
+    background part fails, `stopping` is set and its error is raised at the end.
     """
     stopping = stopping or asyncio.Event()
     meter = metrics.get_meter(package)
@@ -173,6 +173,8 @@ async def running(
             meter,
         )
         http = HttpServer(settings.http, readiness, service.routes)
+        stack.push_async_callback(http.stop)
+        await http.start()
         tasks: dict[str, asyncio.Task[None]] = {}
 
         def start(name: str, work: Awaitable[None]) -> None:
@@ -190,13 +192,12 @@ async def running(
             start(name, run())
         try:
             await rpc.start()
-            await http.start()
             problems.clear()
             yield Running(backbone, service, rpc.port, http.port)
         finally:
             problems.append("draining")
             stopping.set()
-            await _drain(settings.shutdown_seconds, tasks, relay_stopping, rpc, http)
+            await _drain(settings.shutdown_seconds, tasks, relay_stopping, rpc)
             for channel in backbone._channels.values():
                 await channel.close()
     failures = [
@@ -213,7 +214,6 @@ async def _drain(
     tasks: Mapping[str, asyncio.Task[None]],
     relay_stopping: asyncio.Event,
     rpc: RpcServer,
-    http: HttpServer,
 ) -> None:
     try:
         async with asyncio.timeout(seconds):
@@ -229,7 +229,6 @@ async def _drain(
     for task in tasks.values():
         task.cancel()
     await asyncio.wait(tasks.values(), timeout=1)
-    await http.stop()
 
 
 async def migrate_and_open(database: Database, settings: ServiceSettings, package: str) -> None:

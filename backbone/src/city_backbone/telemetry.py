@@ -16,13 +16,12 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 CONSUMED = "messaging.client.consumed.messages"  # events handled, by topic and outcome
 PROCESS_DURATION = "messaging.process.duration"  # seconds per partition batch
 SENT = "messaging.client.sent.messages"  # events the relay has confirmed, by topic
-TIME_LAG = "city.stream.time_lag"  # seconds: now − event time of the newest handled event
+TIME_LAG = "city.stream.time_lag"  # seconds: now − event time handled last; 0 when caught up
 PARKED = "city.stream.parked"  # events waiting for their schema
 DEAD_LETTERS = "city.stream.dead_letters"  # events sent to a dead-letter topic, by topic
 OUTBOX_AGE = "city.outbox.oldest_age"  # seconds the oldest unpublished event has waited
 OUTBOX_REJECTED = "city.outbox.rejected"  # events the broker refused for good
 RPC_SERVER_DURATION = "rpc.server.call.duration"  # seconds, by method and status
-BREAKER_OPEN = "city.rpc.breaker_open"  # 1 while calls to a peer are not tried
 
 SAMPLED_SHARE = 0.01
 

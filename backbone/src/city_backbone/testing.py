@@ -1,6 +1,7 @@
 """pytest fixtures that start the real parts once per run, and a way to run a service in them."""
 
 import asyncio
+import functools
 import json
 import os
 import subprocess
@@ -34,9 +35,7 @@ class Mesh:
 
     def environment(self, name: str) -> dict[str, str]:
         """The environment of a department or client, as `meshctl env` gives it."""
-        answer = _meshctl("env", name, "--json", "--state", str(self.state))
-        environment: dict[str, str] = json.loads(answer)
-        return environment
+        return dict(_environment(self.state, name))
 
 
 @dataclass(frozen=True)
@@ -71,6 +70,12 @@ def mesh(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) 
         yield Mesh(state)
     finally:
         _meshctl("down", "--state", str(state))
+
+
+@functools.cache
+def _environment(state: Path, name: str) -> dict[str, str]:
+    environment: dict[str, str] = json.loads(_meshctl("env", name, "--json", "--state", str(state)))
+    return environment
 
 
 def _meshctl(*arguments: str) -> str:

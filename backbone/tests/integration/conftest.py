@@ -1,23 +1,16 @@
 """What the backbone's integration tests share: the probe's clients and its database."""
 
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+import os
+from collections.abc import AsyncIterator
 
+import aiohttp
 import psycopg
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from city_backbone.testing import Mesh
 from psycopg.rows import dict_row
 
-
-def kafka_client(environment: Mapping[str, str], name: str) -> dict[str, Any]:
-    return {
-        "bootstrap_servers": environment[f"{name}_KAFKA__BOOTSTRAP_SERVERS"],
-        "security_protocol": environment[f"{name}_KAFKA__SECURITY_PROTOCOL"],
-        "sasl_mechanism": "SCRAM-SHA-512",
-        "sasl_plain_username": environment[f"{name}_KAFKA__USERNAME"],
-        "sasl_plain_password": environment[f"{name}_KAFKA__PASSWORD"],
-    }
+from .things import TOPIC, Database, Source, kafka_client
 
 
 @pytest.fixture
@@ -32,9 +25,7 @@ async def producer(environment: dict[str, str]) -> AsyncIterator[AIOKafkaProduce
 
 
 @pytest.fixture
-async def database(
-    environment: dict[str, str],
-) -> AsyncIterator[psycopg.AsyncConnection[dict[str, Any]]]:
+async def database(environment: dict[str, str]) -> AsyncIterator[Database]:
     connection = await psycopg.AsyncConnection.connect(
         environment["PROBE_DATABASE__DSN"], autocommit=True, row_factory=dict_row
     )
@@ -42,26 +33,12 @@ async def database(
         yield connection
 
 
-async def read_all(environment: Mapping[str, str], topic: str) -> list[Any]:
-    """Every record now on the topic, read as the probe itself."""
-    consumer = AIOKafkaConsumer(
-        **kafka_client(environment, "PROBE"), auto_offset_reset="earliest", enable_auto_commit=False
-    )
-    await consumer.start()
-    try:
-        consumer.subscribe([topic])
-        await consumer.getmany(timeout_ms=0)
-        numbers = consumer.partitions_for_topic(topic)
-        assert numbers, f"{topic} is not on the broker"
-        consumer.unsubscribe()
-        partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
-        consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning(*partitions)
-        records: list[Any] = []
-        while any([await consumer.position(tp) < ends[tp] for tp in partitions]):
-            for batch in (await consumer.getmany(timeout_ms=1000)).values():
-                records.extend(batch)
-        return records
-    finally:
-        await consumer.stop()
+@pytest.fixture
+async def source(
+    producer: AIOKafkaProducer, environment: dict[str, str], request: pytest.FixtureRequest
+) -> Source:
+    url = f"{environment['PROBE_REGISTRY__URL']}/subjects/{TOPIC}-value/versions/latest"
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        identity = int((await answer.json(content_type=None))["id"])
+    name = request.function.__name__.removeprefix("test_")[:20]
+    return Source(producer, identity, f"{name}-{os.urandom(4).hex()}")

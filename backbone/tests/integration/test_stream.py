@@ -1,249 +1,187 @@
 """The promises of the stream, on the real broker, registry and database."""
 
 import asyncio
-import io
-import json
 import os
 import signal
-import struct
 import sys
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-from uuid import UUID
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-import aiohttp
-import fastavro
-import pytest
-from aiokafka import AIOKafkaProducer
-from city_backbone.events import OutgoingEvent, cloudevents_headers, event_id
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from city_backbone.testing import Mesh, eventually, run_service
 from probe.bootstrap import ProbeSettings, bootstrap
 
-from .conftest import read_all
-
-PROBE = Path(__file__).parent.parent / "departments" / "probe"
-TOPIC = "probe.thing-counted.v1"
-DEAD = f"{TOPIC}.probe.dlt"
-SCHEMA = fastavro.parse_schema(json.loads((PROBE / "events/thing_counted.v1.avsc").read_text()))
-
-
-async def schema_id(environment: Mapping[str, str]) -> int:
-    url = f"{environment['PROBE_REGISTRY__URL']}/subjects/{TOPIC}-value/versions/latest"
-    async with aiohttp.ClientSession() as session, session.get(url) as answer:
-        return int((await answer.json(content_type=None))["id"])
-
-
-def framed(identity: int, data: Mapping[str, Any]) -> bytes:
-    buffer = io.BytesIO(struct.pack(">bI", 0, identity))
-    buffer.seek(5)
-    fastavro.schemaless_writer(buffer, SCHEMA, dict(data))
-    return buffer.getvalue()
-
-
-class Source:
-    """Writes things to the topic, each run under names of its own."""
-
-    def __init__(self, producer: AIOKafkaProducer, identity: int, run: str) -> None:
-        self._producer = producer
-        self._identity = identity
-        self.run = run
-
-    def id(self, number: int) -> UUID:
-        return event_id(self.run, number)
-
-    async def send(self, numbers: range, key: str = "thing-{}", count: int | None = None) -> None:
-        from datetime import UTC, datetime
-
-        sent = []
-        for number in numbers:
-            name = f"{self.run}-{key.format(number % 7)}"
-            data = {"thing_id": name, "count": number if count is None else count, "note": ""}
-            event = OutgoingEvent(TOPIC, name, self.id(number), datetime.now(UTC), data)
-            sent.append(
-                await self._producer.send(
-                    TOPIC,
-                    value=framed(self._identity, data),
-                    key=name.encode(),
-                    headers=cloudevents_headers(event, "probe"),
-                )
-            )
-        await asyncio.gather(*sent)
-
-
-@pytest.fixture
-async def source(
-    producer: AIOKafkaProducer, environment: dict[str, str], request: pytest.FixtureRequest
-) -> Source:
-    return Source(
-        producer, await schema_id(environment), f"{request.node.name}-{os.urandom(4).hex()}"
-    )
-
-
-async def effects(database: Any, source: Source) -> list[dict[str, Any]]:
-    rows = await database.execute(
-        "select * from effect where thing_id like %s order by id", (f"{source.run}-%",)
-    )
-    found: list[dict[str, Any]] = await rows.fetchall()
-    return found
+from .things import (
+    DEAD,
+    DOUBLED,
+    TOPIC,
+    Database,
+    Source,
+    kafka_client,
+    outbox_is_empty,
+    process_environment,
+)
 
 
 async def test_each_event_takes_effect_once_though_it_is_sent_twice(
-    mesh: Mesh, source: Source, database: Any, environment: dict[str, str]
+    mesh: Mesh, source: Source, database: Database, environment: dict[str, str]
 ) -> None:
     async with run_service(mesh, ProbeSettings, bootstrap, "probe"):
         await source.send(range(50))
         await source.send(range(60))
-
-        async def all_in() -> bool:
-            return len(await effects(database, source)) >= 60
-
-        await eventually(all_in)
+        await source.has_counted(database, 60)
         await source.send(range(60, 61))
 
         async def last_in() -> bool:
-            return source.id(60) in {row["event_id"] for row in await effects(database, source)}
+            return source.id(60) in {row["event_id"] for row in await source.effects(database)}
 
         await eventually(last_in)
-        rows = await effects(database, source)
+        rows = await source.effects(database)
         assert sorted(row["event_id"] for row in rows) == sorted(map(source.id, range(61)))
-
-        async def outbox_empty() -> bool:
-            answer = await (await database.execute("select count(*) from outbox")).fetchone()
-            return bool(answer["count"] == 0)
-
-        await eventually(outbox_empty)
-    doubled = {
-        dict(record.headers)["ce_id"]
-        for record in await read_all(environment, "probe.thing-doubled.v1")
-        if record.key.startswith(source.run.encode())
-    }
-    assert len(doubled) == 61
+        await outbox_is_empty(database)
+    doubled = await source.records(environment, DOUBLED)
+    assert len({dict(record.headers)["ce_id"] for record in doubled}) == 61
 
 
 async def test_order_of_a_key_is_kept_from_topic_to_effect(
-    mesh: Mesh, source: Source, database: Any
+    mesh: Mesh, source: Source, database: Database
 ) -> None:
     await source.send(range(300))
     async with run_service(mesh, ProbeSettings, bootstrap, "probe"):
-
-        async def all_in() -> bool:
-            return len(await effects(database, source)) == 300
-
-        await eventually(all_in)
+        await source.has_counted(database, 300)
     by_key: dict[str, list[int]] = {}
-    for row in await effects(database, source):
+    for row in await source.effects(database):
         by_key.setdefault(row["thing_id"], []).append(row["count"])
+    assert sum(map(len, by_key.values())) == 300
     assert all(counts == sorted(counts) for counts in by_key.values())
 
 
 async def test_poison_goes_to_the_dead_letter_topic_and_stops_nobody(
     mesh: Mesh,
     source: Source,
-    database: Any,
+    database: Database,
     environment: dict[str, str],
     producer: AIOKafkaProducer,
 ) -> None:
     key = f"{source.run}-poison".encode()
+    no_such_schema = b"\0\x7f\xff\xff\xffab"
     await source.send(range(5))
     await producer.send_and_wait(TOPIC, value=b"no avro", key=key, headers=[("a", b"1")])
     await producer.send_and_wait(TOPIC, value=None, key=key)
+    await producer.send_and_wait(TOPIC, value=no_such_schema, key=key)
     await source.send(range(5, 6), count=-1)
     await source.send(range(6, 10))
     async with run_service(mesh, ProbeSettings, bootstrap, "probe"):
-
-        async def rest_in() -> bool:
-            return len(await effects(database, source)) == 9
-
-        await eventually(rest_in)
-
-        async def buried() -> list[Any]:
-            mine = [
-                record
-                for record in await read_all(environment, DEAD)
-                if record.key.startswith(source.run.encode())
-            ]
-            return mine if len(mine) == 3 else []
-
-        dead = await eventually(buried)
+        await source.has_counted(database, 9)
+        await outbox_is_empty(database)
+    dead = await source.records(environment, DEAD)
     reasons = {record.value: dict(record.headers)["dlt_reason"].decode() for record in dead}
+    assert len(dead) == 4
     assert "Confluent framing" in reasons[b"no avro"]
     assert "missing" in reasons[None]
+    assert "unknown to the registry" in reasons[no_such_schema]
     assert any("expected at least 0, got -1" in reason for reason in reasons.values())
     original = next(record for record in dead if record.value == b"no avro")
     assert original.key == key
     assert ("a", b"1") in original.headers
+    assert await source.count(database) == 9
+
+
+class Nursery:
+    """Starts probes one after the other, each a process of its own."""
+
+    def __init__(self, asked: asyncio.StreamWriter, told: asyncio.StreamReader) -> None:
+        self._asked = asked
+        self._told = told
+        self._child = 0
+
+    async def spawn(self) -> None:
+        self._asked.write(b"\n")
+        self._child = int(await self._told.readline())
+
+    async def end(self, number: signal.Signals) -> int:
+        """The exit code, negative for a signal."""
+        os.kill(self._child, number)
+        return int(await asyncio.wait_for(self._told.readline(), 15))
+
+
+class Committed:
+    """What the probe's group has committed of the topic."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+        self._partitions = [TopicPartition(TOPIC, partition) for partition in range(3)]
+
+    async def offsets(self) -> list[int | None]:
+        return [await self._consumer.committed(partition) for partition in self._partitions]
+
+    async def has_moved(self, before: list[int | None]) -> None:
+        """Wait until an offset is committed that was not in `before`."""
+
+        async def moved() -> bool:
+            return await self.offsets() != before
+
+        await eventually(moved)
+
+
+@asynccontextmanager
+async def committed(environment: dict[str, str]) -> AsyncIterator[Committed]:
+    async with AIOKafkaConsumer(
+        **kafka_client(environment, "PROBE"), group_id="probe", enable_auto_commit=False
+    ) as consumer:
+        yield Committed(consumer)
+
+
+@asynccontextmanager
+async def nursery(environment: dict[str, str]) -> AsyncIterator[Nursery]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "probe.nursery",
+        env={**process_environment(environment), "PROBE_KAFKA__MAX_POLL_RECORDS": "20"},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin
+    assert process.stdout
+    try:
+        yield Nursery(process.stdin, process.stdout)
+    finally:
+        process.kill()
+        await process.wait()
 
 
 async def test_a_worker_killed_again_and_again_loses_and_doubles_nothing(
-    mesh: Mesh, source: Source, database: Any, environment: dict[str, str]
+    mesh: Mesh, source: Source, database: Database, environment: dict[str, str]
 ) -> None:
-    """Two dozen SIGKILLs over a backlog: what must match is the count, to the last event."""
-    total, kills = 24_000, 24
-    started = {
-        **os.environ,
-        **environment,
-        "PROBE_GRPC__PORT": "0",
-        "PROBE_HTTP__PORT": "0",
-        "PROBE_KAFKA__SESSION_TIMEOUT_SECONDS": "6",
-        "PROBE_KAFKA__MAX_POLL_RECORDS": "100",
-        "PYTHONPATH": str(PROBE),
-    }
-    await source.send(range(total // 2))
+    """Two dozen SIGKILLs over a backlog, as soon as it moves or when offsets were committed.
 
-    async def count() -> int:
-        row = await (
-            await database.execute(
-                "select count(*) from effect where thing_id like %s", (f"{source.run}-%",)
-            )
-        ).fetchone()
-        return int(row["count"])
-
-    async def spawn() -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "probe",
-            env=started,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-
-    for kill in range(kills):
-        process = await spawn()
-        before = await count()
-        await source.send(range(total // 2 + kill * 500, total // 2 + (kill + 1) * 500))
-
-        async def moved(before: int = before) -> bool:
-            return await count() > before
-
+    What must match is the count, to the last event.
+    """
+    total, kills = 4_800, 24
+    backlog, each = total // 2, total // 2 // kills
+    await source.send(range(backlog))
+    async with nursery(environment) as probe, committed(environment) as group:
+        for kill in range(kills):
+            before, offsets = await source.count(database), await group.offsets()
+            await probe.spawn()
+            try:
+                await source.send(range(backlog + kill * each, backlog + (kill + 1) * each))
+                await source.has_counted(database, before + 1, seconds=60)
+                if kill % 4 == 3:
+                    await group.has_moved(offsets)
+            finally:
+                code = await probe.end(signal.SIGKILL)
+            assert code == -signal.SIGKILL
+        await probe.spawn()
         try:
-            await eventually(moved, seconds=60)
+            await source.has_counted(database, total, seconds=90)
+            await outbox_is_empty(database, seconds=30)
         finally:
-            process.send_signal(signal.SIGKILL)
-            await process.wait()
-    process = await spawn()
-    try:
-
-        async def all_in() -> bool:
-            return await count() >= total
-
-        await eventually(all_in, seconds=90)
-
-        async def outbox_empty() -> bool:
-            answer = await (await database.execute("select count(*) from outbox")).fetchone()
-            return bool(answer["count"] == 0)
-
-        await eventually(outbox_empty, seconds=30)
-    finally:
-        process.terminate()
-        assert await asyncio.wait_for(process.wait(), 15) == 0
-    rows = await effects(database, source)
+            code = await probe.end(signal.SIGTERM)
+        assert code == 0
+    rows = await source.effects(database)
     assert len(rows) == total
-    assert len({row["event_id"] for row in rows}) == total
-    doubled = [
-        dict(record.headers)["ce_id"]
-        for record in await read_all(environment, "probe.thing-doubled.v1")
-        if record.key.startswith(source.run.encode())
-    ]
-    assert len(set(doubled)) == total
+    assert {row["event_id"] for row in rows} == set(map(source.id, range(total)))
+    doubled = await source.records(environment, DOUBLED)
+    assert len({dict(record.headers)["ce_id"] for record in doubled}) == total

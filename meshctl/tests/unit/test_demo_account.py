@@ -131,6 +131,15 @@ def test_the_room_is_compared_message_by_message(
     assert totals(dataclasses.replace(evidence, room=change(evidence.room)))["room"] == wanted
 
 
+def test_a_message_before_an_earlier_one_is_out_of_order() -> None:
+    evidence = good()
+    room = evidence.room
+    assert account.out_of_order(evidence) == 0
+    swapped = dataclasses.replace(evidence, room=[room[0], room[2], room[1], room[3]])
+    assert account.out_of_order(swapped) == 1
+    assert account.out_of_order(dataclasses.replace(evidence, room=room[1:])) == 1
+
+
 def test_an_incident_change_too_many_in_the_database_is_found() -> None:
     evidence = good()
     rows = [*evidence.incident_changes, ("i", 5, "CLEARED", hour(7))]
@@ -143,7 +152,8 @@ def test_the_file_is_read_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "air.csv"
     file.write_text(
         f"{HEADER}\n2021-01-01 23:00,10,20,0.1,0.2,0.3,0.4\n2021-01-01 24:00,-,21,,0.2,0.3,0.4\n"
-        "2021-01-01 24:00,-,21,,0.2,0.3,0.4\n2021-01-02 01:00,-,-,-,-,-,-\n",
+        "2021-01-01 24:00,-,21,,0.2,0.3,0.4\n2021-01-02 01:00,-,-,-,-,-,-\n"
+        "2021-01-02 02:00,1,2,n/a,0.2,0.3,0.4\n",
         encoding="utf-8",
     )
     hours = expected.read(file)

@@ -1,6 +1,7 @@
 """The gRPC server of a service: identity, deadlines, error details, health, reflection."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, NoReturn, TypeAlias
@@ -167,8 +168,10 @@ class RpcServer:
         )
         address = f"{settings.host}:{settings.port}"
         try:
+            if settings.port:  # gRPC's own words for a port that is taken go past the log
+                socket.create_server((settings.host, settings.port)).close()
             self.port = self._server.add_secure_port(address, credentials)
-        except RuntimeError as error:
+        except (OSError, RuntimeError) as error:
             raise SettingsError(f"GRPC__PORT: cannot listen on {address}: {error}") from error
 
     async def start(self) -> None:

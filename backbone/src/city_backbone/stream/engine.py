@@ -2,11 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import cast
 
 import structlog
-from opentelemetry.metrics import Meter
+from aiokafka.errors import KafkaError
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
+from city_backbone import telemetry
 from city_backbone.codec import Codec
 from city_backbone.database import Database
 from city_backbone.errors import BackboneError
@@ -40,7 +43,12 @@ class Engine:
         self._app = create_app(group, settings)
         self._worker = Worker(group, subscriptions, codec, database, meter)
         self._unparker = Unparker(database, self._worker, meter)
-        self._progress = Progress(self._backlog, settings.stall_seconds)
+        self._backlog: Mapping[Hashable, tuple[int, int]] = {}
+        self._progress = Progress(lambda: self._backlog, settings.stall_seconds)
+        self._stall_seconds = settings.stall_seconds
+        self._servers = settings.kafka.bootstrap_servers
+        self._away_since: float | None = None
+        meter.create_observable_gauge(telemetry.TIME_LAG, [self._observe_lag], unit="s")
         for subscription in subscriptions:
             consume(self._app, subscription.topic, self._worker.handle)
 
@@ -66,9 +74,46 @@ class Engine:
     async def _watch(self) -> None:
         if self._app.crashed:
             raise Stalled(f"stream crashed: {self._app.crash_reason!r}")
+        await self._measure()
+        await self._watch_membership()
         stalled = self._progress.stalled()
         if stalled and self._worker.waiting_for is None:
             raise Stalled(f"no progress on {', '.join(stalled)}")
+
+    async def _measure(self) -> None:
+        """Ask how far the stream is; what cannot be asked now is as it was."""
+        if not self.assigned:
+            self._backlog = {}
+            return
+        try:
+            self._backlog = await self._app.consumer.backlog()
+        except (KafkaError, TimeoutError) as error:
+            log.warning("backlog unknown", error=repr(error))
+
+    async def _watch_membership(self) -> None:
+        """A group that is not joined for long, though the broker is there, never will be."""
+        if self.assigned:
+            self._away_since = None
+            return
+        self._away_since = self._away_since or time.monotonic()
+        if time.monotonic() - self._away_since > self._stall_seconds:
+            if await _reachable(self._servers):
+                raise Stalled(f"consumer group not joined within {self._stall_seconds} s")
+            self._away_since = None
+
+    def _observe_lag(self, _: CallbackOptions) -> Iterable[Observation]:
+        """Per partition now − event time of what was handled last, 0 when all is done."""
+        observations = []
+        for place, (done, end) in self._backlog.items():
+            topic, partition = cast(tuple[str, int], place)
+            newest = self._worker.newest(topic, partition)
+            lag = 0.0 if done >= end or newest is None else max(0.0, time.time() - newest)
+            attributes = {
+                "messaging.destination.name": topic,
+                "messaging.destination.partition.id": str(partition),
+            }
+            observations.append(Observation(lag, attributes))
+        return observations
 
     async def _stop(self) -> None:
         started = time.monotonic()
@@ -84,8 +129,16 @@ class Engine:
         joined = self._app.started and self._app.rebalancing_count > 0
         return bool(joined and not self._app.rebalancing)
 
-    def _backlog(self) -> Mapping[Hashable, tuple[int, int]]:
-        if not self.assigned:
-            return {}
-        backlog: Mapping[Hashable, tuple[int, int]] = self._app.consumer.backlog()
-        return backlog
+
+async def _reachable(servers: str) -> bool:
+    """Whether one of the brokers accepts connections."""
+    for server in servers.split(","):
+        host, _, port = server.rpartition(":")
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                _, writer = await asyncio.open_connection(host, int(port))
+                writer.close()
+        except (OSError, TimeoutError):
+            continue
+        return True
+    return False

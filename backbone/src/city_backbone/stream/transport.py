@@ -41,7 +41,7 @@ class Consumer(driver.Consumer):
         super().on_init()
         self._next: dict[TP, int] = {}
         self._done: dict[TP, int] = {}
-        self._holes: dict[TP, tuple[int, int]] = {}
+        self._holes: dict[TP, tuple[int, int, int]] = {}
 
     async def perform_seek(self) -> None:
         """Go back to what is committed: after each assignment, while the flow is stopped."""
@@ -84,16 +84,18 @@ class Consumer(driver.Consumer):
         if not fresh:
             return None
         found = fresh[0].offset
-        if found > expected and not self._believed(tp, expected, found):
+        if found == expected:
+            self._holes.pop(tp, None)
+        elif not self._believed(tp, expected, found):
             await self.seek_wait({tp: expected})
             return None
         return Batch(fresh, expected, fresh[-1].offset + 1)
 
     def _believed(self, tp: TP, expected: int, found: int) -> bool:
-        """A hole is the broker's own when it is still there after going back for it."""
-        before, seen = self._holes.get(tp, (-1, 0))
-        seen = seen + 1 if before == expected else 1
-        self._holes[tp] = (expected, seen)
+        """A hole is the broker's own when it is still the same after going back for it."""
+        *hole, seen = self._holes.get(tp, (expected, found, 0))
+        seen = seen + 1 if hole == [expected, found] else 1
+        self._holes[tp] = (expected, found, seen)
         if seen < PATIENCE:
             return False
         self.log.warning("no records of %s from %d to %d on the broker", tp, expected, found)
@@ -155,14 +157,19 @@ class Consumer(driver.Consumer):
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust's stall log reads per-record counters we do not keep; liveness.py is ours."""
 
-    def backlog(self) -> Mapping[TP, tuple[int, int]]:
-        """Per assigned partition: the offset up to which all is done, and the newest known."""
+    async def backlog(self) -> Mapping[TP, tuple[int, int]]:
+        """Per assigned partition: the offset up to which all is done, and the broker's end.
+
+        The broker is asked, because a fetcher that is dead knows of no newer record. Raises
+        KafkaError or TimeoutError when it does not tell.
+        """
         assigned = self.assignment()
-        return {
-            tp: (done, max(done, self.highwater(tp) or 0))
-            for tp, done in list(self._done.items())
-            if tp in assigned
-        }
+        done = {tp: offset for tp, offset in self._done.items() if tp in assigned}
+        if not done:
+            return {}
+        async with asyncio.timeout(COMMIT_SECONDS):
+            ends = await self.highwaters(*done)
+        return {tp: (offset, max(offset, ends.get(tp, offset))) for tp, offset in done.items()}
 
     def _new_consumer_thread(self) -> "_ConsumerThread":
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeAlias
 
 import structlog
@@ -66,14 +67,18 @@ class Worker:
         self._database = database
         self._consumed = meter.create_counter(telemetry.CONSUMED)
         self._duration = meter.create_histogram(telemetry.PROCESS_DURATION, unit="s")
-        self._lag = meter.create_gauge(telemetry.TIME_LAG, unit="s")
         self._dead = meter.create_counter(telemetry.DEAD_LETTERS)
         self._waiting: dict[tuple[str, int], str] = {}
+        self._newest: dict[tuple[str, int], float] = {}
 
     @property
     def waiting_for(self) -> str | None:
         """What some batch cannot do without and is tried again for; None when none waits."""
         return next(iter(self._waiting.values()), None)
+
+    def newest(self, topic: str, partition: int) -> float | None:
+        """Event time, seconds since 1970, of what was handled last; None before the first."""
+        return self._newest.get((topic, partition))
 
     async def handle(self, topic: str, partition: int, batch: Batch) -> None:
         """Returns when every record of the batch has its effect, its grave or its parking place.
@@ -100,7 +105,7 @@ class Worker:
             "messaging.destination.partition.id": str(partition),
         }
         self._duration.record(time.perf_counter() - started, attributes)
-        self._lag.set(max(0.0, time.time() - newest.timestamp / 1000), attributes)
+        self._newest[topic, partition] = _event_time(newest)
         log.debug(
             "batch handled",
             topic=topic,
@@ -183,8 +188,13 @@ class Worker:
             except RegistryUnavailable:
                 held.add(record.key)
                 sorted_.parked.append(record)
+            except Transient:
+                raise
             except Undecodable as error:
                 sorted_.failures.append(Failure(record, str(error), str(error)))
+            except Exception as error:  # a schema can break any library that reads it
+                kind = type(error).__name__
+                sorted_.failures.append(Failure(record, f"{kind}: {error}", kind))
             else:
                 sorted_.events.append((record, event))
         return sorted_
@@ -229,6 +239,14 @@ class Worker:
 def _summary(error: Exception) -> str:
     """What may be logged: our own words, but of a library's error its type (it may quote data)."""
     return repr(error) if isinstance(error, Unprocessable) else type(error).__name__
+
+
+def _event_time(record: ConsumerRecord) -> float:
+    """`ce_time`, or when the broker took the record for one without."""
+    try:
+        return datetime.fromisoformat(dict(record.headers)["ce_time"].decode()).timestamp()
+    except (KeyError, ValueError):
+        return float(record.timestamp / 1000)
 
 
 def _link(record: ConsumerRecord) -> trace.Link | None:

@@ -38,6 +38,9 @@ def check(catalogue: Catalogue) -> Iterator[str]:
             if topic.endswith(".dlt"):
                 if topic_department(topic) in departments and topic not in dead_letters:
                     yield f"{where}: {topic} is nobody's dead-letter topic"
+                source = topic.removesuffix(".dlt").rpartition(".")[0]
+                if visibility.get(source) == "personal" and registration.is_client:
+                    yield f"{where}: {topic} is personal and not for clients"
             elif topic_department(topic) in departments and topic not in visibility:
                 yield f"{where}: nobody produces {topic}"
             elif visibility.get(topic) == "personal" and registration.is_client:

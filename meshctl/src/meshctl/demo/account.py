@@ -66,6 +66,19 @@ def stages(hours: Hours, changes: Sequence[Change], evidence: Evidence) -> list[
     ]
 
 
+def out_of_order(evidence: Evidence) -> int:
+    """Messages that reached the room before an earlier one of their occurrence."""
+    newest: dict[str, datetime] = {}
+    breaches = 0
+    for line in evidence.room:
+        if line.repeat:
+            continue
+        first = line.number not in newest
+        breaches += (line.status == "10") is not first or line.at < newest.get(line.number, line.at)
+        newest[line.number] = line.at
+    return breaches
+
+
 def alerts(changes: Sequence[Change]) -> list[Alert]:
     """The changes as periods, one per level, in order of time."""
     periods: list[Alert] = []

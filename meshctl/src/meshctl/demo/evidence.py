@@ -41,7 +41,7 @@ class Evidence:
     events: Mapping[str, Mapping[str, dict[str, Any]]]
     written_again: int
     incident_changes: list[tuple[str, int, str, datetime]]
-    dead_letters: int
+    rejected: int
     room: list[RoomLine]
 
 
@@ -67,7 +67,7 @@ def collect(
         events,
         again,
         _incident_changes(databases["emergency"]),
-        sum(_dead_letters(dsn) for dsn in databases.values()),
+        sum(_rejected(dsn) for dsn in databases.values()),
         _room(record),
     )
 
@@ -106,7 +106,7 @@ def _incident_changes(dsn: str) -> list[tuple[str, int, str, datetime]]:
     ]
 
 
-def _dead_letters(dsn: str) -> int:
+def _rejected(dsn: str) -> int:
     with psycopg.connect(dsn, connect_timeout=5) as connection:
         row = connection.execute("select count(*) from outbox_rejected").fetchone()
         return int(row[0]) if row else 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ _COLUMNS = {
     "CO": "일산화탄소",
     "SO2": "아황산가스",
 }
+_NONE = ("", "-")
 _KST = timedelta(hours=9)
 _HOUR = timedelta(hours=1)
 # pollutant: advisory issue, lift; warning issue, back; consecutive hours (domain.md)
@@ -41,15 +42,18 @@ class Change:
 
 
 def read(path: Path) -> Hours:
-    """The file's distinct hours; rows without any number are none. Raises MeshctlError."""
+    """The file's distinct hours; a row with a cell that is no number is none. Raises MeshctlError.
+
+    Values are taken as they are: a file with values that `sensors` refuses does not add up here.
+    """
     hours: dict[datetime, dict[str, float]] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             for row in csv.DictReader(file):
                 day, _, clock = row["일시"].partition(" ")
                 local = datetime.fromisoformat(day) + timedelta(hours=int(clock[:2]))
-                values = {name: _number(row[column]) for name, column in _COLUMNS.items()}
-                known = {name: value for name, value in values.items() if value is not None}
+                cells = {name: row[column].strip() for name, column in _COLUMNS.items()}
+                known = _numbers(cell for cell in cells.items() if cell[1] not in _NONE)
                 if known:
                     hours.setdefault((local - _KST).replace(tzinfo=UTC), known)
     except (OSError, KeyError, ValueError) as error:
@@ -82,8 +86,8 @@ def alerts(hours: Hours) -> Sequence[Change]:
     return sorted(changes)
 
 
-def _number(text: str) -> float | None:
+def _numbers(cells: Iterable[tuple[str, str]]) -> dict[str, float]:
     try:
-        return float(text)
+        return {name: float(cell) for name, cell in cells}
     except ValueError:
-        return None
+        return {}

@@ -66,8 +66,9 @@ class Demo:
             await self._meshctl("down")
         stages = account.stages(hours, changes, found)
         _show(changes, stages, found)
-        lost = sum(stage.lost for stage in stages) + found.dead_letters
+        lost = sum(stage.lost for stage in stages) + found.rejected
         duplicates = sum(stage.duplicates for stage in stages)
+        disorder = account.out_of_order(found)
         by_name = {stage.name: stage for stage in stages}
         summary = {
             "readings": by_name["readings"].found,
@@ -77,11 +78,13 @@ class Demo:
             "delivered": by_name["room"].found,
             "lost": lost,
             "duplicates": duplicates,
+            "out_of_order": disorder,
+            "repeats": sum(line.repeat for line in found.room),
             "seconds": round(seconds, 1),
         }
         self.say(f"the whole demo took {time.monotonic() - started:.0f} s")
         print(json.dumps(summary), flush=True)
-        return lost == 0 and duplicates == 0
+        return lost == 0 and duplicates == 0 and disorder == 0
 
     async def _replay(self, total: int) -> None:
         databases = await self._databases()

@@ -48,6 +48,6 @@ GRADES: Mapping[str, Grade] = MappingProxyType({code: g for g, code in GRADE_COD
 
 def event_id(kind: str) -> str:
     """The `evtId` of a kind of incident: a kind that is one stays, others go by their service."""
-    if EVENT_ID.fullmatch(kind):
+    if kind in SERVICES:
         return kind
     return _BY_KIND.get(kind, DISASTER)

@@ -1,0 +1,33 @@
+"""Starts that migrate: several at once, and after one that was killed in the middle."""
+
+import asyncio
+from typing import Any
+
+import psycopg
+from city_backbone.database import migrate
+from city_backbone.settings import DatabaseSettings
+from pydantic import SecretStr
+
+
+async def test_replicas_that_start_at_once_migrate_once(
+    environment: dict[str, str], database: psycopg.AsyncConnection[dict[str, Any]]
+) -> None:
+    settings = DatabaseSettings(dsn=SecretStr(environment["PROBE_DATABASE__DSN"]))
+    await asyncio.gather(*(migrate(settings, "probe") for _ in range(4)))
+    rows = await database.execute("select migration_id from _yoyo_migration order by 1")
+    applied = [row["migration_id"] for row in await rows.fetchall()]
+    assert applied == ["0001.backbone", "0001.effect"]
+
+
+async def test_a_start_that_was_killed_while_migrating_locks_nobody_out(
+    environment: dict[str, str], database: psycopg.AsyncConnection[dict[str, Any]]
+) -> None:
+    """What it leaves is yoyo's row, and a session that ended with it."""
+    settings = DatabaseSettings(dsn=SecretStr(environment["PROBE_DATABASE__DSN"]))
+    await migrate(settings, "probe")
+    await database.execute("insert into yoyo_lock values (1, now(), 4711)")
+    try:
+        async with asyncio.timeout(20):
+            await migrate(settings, "probe")
+    finally:
+        await database.execute("delete from yoyo_lock")
