@@ -24,7 +24,7 @@ from city_backbone.http import HttpServer
 from city_backbone.idempotency import Idempotency
 from city_backbone.outbox import Outbox
 from city_backbone.publisher import Publisher
-from city_backbone.registration import Registration, RegistrationError
+from city_backbone.registration import Registration
 from city_backbone.registry import SchemaRegistry
 from city_backbone.relay import Relay
 from city_backbone.rpc.channel import open_channel
@@ -102,7 +102,7 @@ def main(settings_type: type[S], bootstrap: Bootstrap[S], package: str) -> None:
         settings = load(settings_type)
         telemetry.configure(package, settings.instance)
         uvloop.run(_serve(settings, bootstrap, package))
-    except* (BackboneError, RegistrationError, OSError) as errors:
+    except* Exception as errors:
         for error in _leaves(errors):
             log.error("service stopped", error=f"{type(error).__name__}: {error}")
         sys.exit(1)
