@@ -33,11 +33,6 @@ def configure(department: str, level: int = logging.INFO) -> None:
     Faust is imported: it leaves the root logger at DEBUG otherwise.
     """
 
-    def add_names(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        fields.setdefault("service", department)
-        fields.setdefault("department", department)
-        return fields
-
     def add_origin(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         fields.setdefault("service", department)
         fields.setdefault("department", department)
@@ -46,7 +41,6 @@ def configure(department: str, level: int = logging.INFO) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         add_origin,
-        add_names,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_trace,

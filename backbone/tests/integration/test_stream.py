@@ -17,10 +17,41 @@ from .things import (
     TOPIC,
     Database,
     Source,
+    framed,
     kafka_client,
     outbox_is_empty,
     process_environment,
 )
+
+
+class Committed:
+    """What the probe's group has committed of the topic."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+        self._partitions = [TopicPartition(TOPIC, partition) for partition in range(3)]
+
+    async def offsets(self) -> list[int | None]:
+        return [await self._consumer.committed(partition) for partition in self._partitions]
+
+    async def ends(self) -> list[int]:
+        return list((await self._consumer.end_offsets(self._partitions)).values())
+
+    async def has_moved(self, before: list[int | None]) -> None:
+        """Wait until an offset is committed that was not in `before`."""
+
+        async def moved() -> bool:
+            return await self.offsets() != before
+
+        await eventually(moved)
+
+
+@asynccontextmanager
+async def committed(environment: dict[str, str]) -> AsyncIterator[Committed]:
+    async with AIOKafkaConsumer(
+        **kafka_client(environment, "PROBE"), group_id="probe", enable_auto_commit=False
+    ) as consumer:
+        yield Committed(consumer)
 
 
 async def test_each_event_takes_effect_once_though_it_is_sent_twice(
@@ -56,6 +87,9 @@ async def test_order_of_a_key_is_kept_from_topic_to_effect(
     assert all(counts == sorted(counts) for counts in by_key.values())
 
 
+NULL_HEADERS = [("ce_id", None), ("ce_time", None), ("traceparent", None)]
+
+
 async def test_poison_goes_to_the_dead_letter_topic_and_stops_nobody(
     mesh: Mesh,
     source: Source,
@@ -73,10 +107,22 @@ async def test_poison_goes_to_the_dead_letter_topic_and_stops_nobody(
     await source.send(range(6, 10))
     async with run_service(mesh, ProbeSettings, bootstrap, "probe"):
         await source.has_counted(database, 9)
+        value = framed(source.identity, {"thing_id": "a", "count": 1, "note": ""})
+        for headers in (NULL_HEADERS, [("ce_time", b"0001-01-01T00:00:00")]):
+            await producer.send_and_wait(TOPIC, value=value, key=key, headers=headers)
+
+        async def all_buried() -> bool:
+            return len(await source.records(environment, DEAD)) == 6
+
+        await eventually(all_buried, interval=0.5)
+        await source.send(range(10, 17))
+        await source.has_counted(database, 16)
         await outbox_is_empty(database)
+    async with committed(environment) as group:
+        assert await group.offsets() == await group.ends()
     dead = await source.records(environment, DEAD)
     reasons = {record.value: dict(record.headers)["dlt_reason"].decode() for record in dead}
-    assert len(dead) == 4
+    assert len(dead) == 6
     assert "Confluent framing" in reasons[b"no avro"]
     assert "missing" in reasons[None]
     assert "unknown to the registry" in reasons[no_such_schema]
@@ -84,7 +130,7 @@ async def test_poison_goes_to_the_dead_letter_topic_and_stops_nobody(
     original = next(record for record in dead if record.value == b"no avro")
     assert original.key == key
     assert ("a", b"1") in original.headers
-    assert await source.count(database) == 9
+    assert await source.count(database) == 16
 
 
 class Nursery:
@@ -103,33 +149,6 @@ class Nursery:
         """The exit code, negative for a signal."""
         os.kill(self._child, number)
         return int(await asyncio.wait_for(self._told.readline(), 15))
-
-
-class Committed:
-    """What the probe's group has committed of the topic."""
-
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
-        self._consumer = consumer
-        self._partitions = [TopicPartition(TOPIC, partition) for partition in range(3)]
-
-    async def offsets(self) -> list[int | None]:
-        return [await self._consumer.committed(partition) for partition in self._partitions]
-
-    async def has_moved(self, before: list[int | None]) -> None:
-        """Wait until an offset is committed that was not in `before`."""
-
-        async def moved() -> bool:
-            return await self.offsets() != before
-
-        await eventually(moved)
-
-
-@asynccontextmanager
-async def committed(environment: dict[str, str]) -> AsyncIterator[Committed]:
-    async with AIOKafkaConsumer(
-        **kafka_client(environment, "PROBE"), group_id="probe", enable_auto_commit=False
-    ) as consumer:
-        yield Committed(consumer)
 
 
 @asynccontextmanager

@@ -244,8 +244,9 @@ def _summary(error: Exception) -> str:
 def _event_time(record: ConsumerRecord) -> float:
     """`ce_time`, or when the broker took the record for one without."""
     try:
-        return datetime.fromisoformat(dict(record.headers)["ce_time"].decode()).timestamp()
-    except (KeyError, ValueError):
+        header = dict(record.headers).get("ce_time") or b""
+        return datetime.fromisoformat(header.decode()).timestamp()
+    except ValueError:
         return float(record.timestamp / 1000)
 
 
