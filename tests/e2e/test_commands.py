@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 from city_backbone.testing import eventually
 
 ROOT = Path(__file__).parent.parent.parent
@@ -28,6 +29,7 @@ def spring_of_2021(folder: Path) -> Path:
     return file
 
 
+@pytest.mark.timeout(480)
 def test_demo_loses_and_doubles_nothing_though_all_is_killed_once(tmp_path: Path) -> None:
     done = subprocess.run(
         ["make", "demo", "FAULTS=1", f"FILE={spring_of_2021(tmp_path)}"],
@@ -76,6 +78,7 @@ async def read_as_an_integrator(environment: dict[str, str]) -> None:
     assert "'mean_id'" in line.decode()
 
 
+@pytest.mark.timeout(300)
 async def test_up_brings_the_city_to_life_and_stops_on_ctrl_c(tmp_path: Path) -> None:
     meshctl = [sys.executable, "-m", "meshctl"]
     state = ["--state", str(tmp_path)]
