@@ -157,14 +157,35 @@ class Consumer(driver.Consumer):
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust's stall log reads per-record counters we do not keep; liveness.py is ours."""
 
+    async def _commit_offsets(
+        self, offsets: Mapping[TP, int], start_new_transaction: bool = True
+    ) -> bool:
+        """Only the offsets, with a deadline.
+
+        Stock Faust flushes its own producer first, which we do not use and which may hang for
+        good after a broker restart: then no offset is committed any more, though all is done.
+        """
+        try:
+            async with asyncio.timeout(2 * COMMIT_SECONDS):
+                committed: bool = await self._commit(offsets)
+        except TimeoutError:
+            return False
+        if committed:
+            self._committed_offset.update(offsets)
+        return committed
+
     async def backlog(self) -> Mapping[TP, tuple[int, int]]:
-        """Per assigned partition: the offset up to which all is done, and the broker's end.
+        """Per assigned partition: the offset committed, or done before any was, and the end.
 
         The broker is asked, because a fetcher that is dead knows of no newer record. Raises
         KafkaError or TimeoutError when it does not tell.
         """
         assigned = self.assignment()
-        done = {tp: offset for tp, offset in self._done.items() if tp in assigned}
+        done = {
+            tp: self._committed_offset.get(tp) or offset
+            for tp, offset in self._done.items()
+            if tp in assigned
+        }
         if not done:
             return {}
         async with asyncio.timeout(COMMIT_SECONDS):
