@@ -16,6 +16,7 @@ from city_backbone.errors import DatabaseUnavailable
 from city_backbone.outbox import CHANNEL, Record, unpack_headers
 from city_backbone.publisher import PERMANENT, REFUSED, Publisher
 from city_backbone.settings import OutboxSettings
+from city_backbone.waiting import pause
 
 log = structlog.get_logger()
 
@@ -58,11 +59,11 @@ class Relay:
             except _AWAY as error:
                 failures = min(failures + 1, 5)
                 log.warning("outbox relay interrupted", error=repr(error), failures=failures)
-                await _pause(stopping, min(0.2 * 2**failures, 5.0))
+                await pause(stopping, min(0.2 * 2**failures, 5.0))
 
     async def _relay(self, connection: Connection, stopping: asyncio.Event) -> None:
         while not await _try_lock(connection):
-            if await _pause(stopping, self._settings.poll_seconds):
+            if await pause(stopping, self._settings.poll_seconds):
                 return
         await self._publisher.open()
         await connection.execute(f"listen {CHANNEL}")
@@ -138,12 +139,3 @@ async def _try_lock(connection: Connection) -> bool:
     answer = await connection.execute("select pg_try_advisory_lock(%s) as locked", (_LOCK,))
     row = await answer.fetchone()
     return bool(row and row["locked"])
-
-
-async def _pause(stopping: asyncio.Event, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            await stopping.wait()
-    except TimeoutError:
-        return False
-    return True

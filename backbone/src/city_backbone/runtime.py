@@ -33,6 +33,7 @@ from city_backbone.rpc.server import RpcServer, Servicer
 from city_backbone.settings import ServiceSettings, load
 from city_backbone.stream.engine import Engine
 from city_backbone.stream.worker import Subscription
+from city_backbone.waiting import pause as pause
 
 log = structlog.get_logger()
 
@@ -235,16 +236,6 @@ async def migrate_and_open(database: Database, settings: ServiceSettings, packag
     """Apply the migrations, then open the pool. Raises DatabaseUnavailable."""
     await migrate(settings.database, package)
     await database.open()
-
-
-async def pause(stopping: asyncio.Event, seconds: float) -> bool:
-    """Wait; True as soon as `stopping` is set."""
-    try:
-        async with asyncio.timeout(seconds):
-            await stopping.wait()
-    except TimeoutError:
-        return False
-    return True
 
 
 async def _forget(database: Database, days: int, stopping: asyncio.Event) -> None:

@@ -7,6 +7,7 @@ from typing import TypeVar
 import structlog
 
 from city_backbone.errors import Transient
+from city_backbone.waiting import pause
 
 log = structlog.get_logger()
 
@@ -33,8 +34,4 @@ async def follow(
             yield cursor, change
         if changes:
             continue
-        try:
-            async with asyncio.timeout(interval_seconds):
-                await stopping.wait()
-        except TimeoutError:
-            continue
+        await pause(stopping, interval_seconds)

@@ -18,6 +18,7 @@ from city_backbone.stream.app import consume, create_app
 from city_backbone.stream.liveness import Progress
 from city_backbone.stream.parking import Unparker
 from city_backbone.stream.worker import Subscription, Worker
+from city_backbone.waiting import pause
 
 log = structlog.get_logger()
 
@@ -61,11 +62,7 @@ class Engine:
                 start = group.create_task(self._app.start())
                 while not stopping.is_set():
                     await self._watch()
-                    try:
-                        async with asyncio.timeout(_CHECK_SECONDS):
-                            await stopping.wait()
-                    except TimeoutError:
-                        continue
+                    await pause(stopping, _CHECK_SECONDS)
                 await self._stop()
                 start.cancel()
         finally:

@@ -13,6 +13,7 @@ from city_backbone import telemetry
 from city_backbone.database import Connection, Database
 from city_backbone.errors import Transient
 from city_backbone.outbox import pack_headers, unpack_headers
+from city_backbone.waiting import pause
 
 if TYPE_CHECKING:
     from city_backbone.stream.worker import Worker
@@ -68,11 +69,7 @@ class Unparker:
                 await self._round()
             except Transient as error:
                 log.info("parked events stay", error=repr(error))
-            try:
-                async with asyncio.timeout(_INTERVAL_SECONDS):
-                    await stopping.wait()
-            except TimeoutError:
-                continue
+            await pause(stopping, _INTERVAL_SECONDS)
 
     async def _round(self) -> None:
         async with self._database.transaction() as connection:

@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 from city_backbone.registration import Registration
+from city_backbone.registry import canonical
 
 from meshctl.check.resolution import problems
 from meshctl.errors import ApplyError
@@ -30,7 +31,7 @@ async def apply(url: str, registrations: Iterable[Registration]) -> int:
             for produced in registration.produces:
                 file = registration.events / produced.schema_file
                 try:
-                    schema = json.dumps(json.loads(file.read_text(encoding="utf-8")))
+                    schema = canonical(json.loads(file.read_text(encoding="utf-8")))
                 except (OSError, ValueError) as error:
                     raise ApplyError(f"{file}: expected an Avro schema in JSON: {error}") from error
                 new += await _register(session, url, produced.subject, schema)
