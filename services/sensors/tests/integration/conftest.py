@@ -172,7 +172,7 @@ def station(station_id: str, dong: str | None = None, **changes: Any) -> pb.Stat
     return pb.Station(**{**fields, **changes})
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def department(mesh: Mesh) -> AsyncIterator[Department]:
     overrides = {
         "SENSORS_SILENCE_EVERY_SECONDS": "0.2",

@@ -9,7 +9,7 @@ from sensors.domain.pollutant import Pollutant
 
 from .conftest import Department, at, reading, unique
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def hours(department: Department, name: str, first: int, *values: float | None) -> None:

@@ -18,7 +18,7 @@ from sensors.processing import Processing
 
 from .conftest import DEAD_LETTERS, Department, at, reading, unique
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def statuses(answer: pb.PublishReadingsResponse) -> tuple[int, int, int]:

@@ -16,7 +16,7 @@ from sensors.silences import Silences
 
 from .conftest import Department, at, reading, station, unique
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def violations(error: grpc.aio.AioRpcError) -> list[str]:
