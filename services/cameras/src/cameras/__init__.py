@@ -1,0 +1,1 @@
+"""The control centre: cameras, detections, alarms and leased video."""

@@ -1,0 +1,1 @@
+"""Sites, cameras and which of them are alive."""

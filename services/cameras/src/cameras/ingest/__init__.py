@@ -1,0 +1,1 @@
+"""The edges that take detections: gRPC and ONVIF."""

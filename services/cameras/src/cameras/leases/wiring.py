@@ -1,0 +1,10 @@
+"""Wires the part once."""
+
+from city_backbone.runtime import Backbone, Service
+
+from cameras.settings import CamerasSettings
+
+
+def leases(backbone: Backbone[CamerasSettings]) -> Service:
+    """The part of the service; nothing has started yet."""
+    return Service()
