@@ -58,7 +58,7 @@ async def apply(settings: Settings, state: State, say: Say) -> None:
     """Make the running stack agree with the registrations as they are now."""
     run = require_running(state)
     known = catalogue.load(settings, stack.folders(run))
-    chosen = {**ports.wanted(settings, known), **read_json(state.ports)}
+    chosen = {**ports.wanted(settings, known, {}), **read_json(state.ports)}
     write_json(state.ports, chosen)
     credentials = stack.new_credentials(state, known)
     await asyncio.to_thread(applying.files, known, state)

@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from meshctl import kafka
 from meshctl.credentials import ADMIN
 from meshctl.live import Rows
-from meshctl.parts.city import ROOM, ROOM_PORT
+from meshctl.parts.rooms import ROOMS, listener
 from meshctl.ports import HOST
 from meshctl.stack import Stack
 
@@ -22,6 +22,9 @@ _TITLES = {
     "sensors.hourly-mean-computed.v1": "hourly means",
     "sensors.air-quality-assessed.v1": "air assessed",
     "sensors.air-alert-changed.v1": "alert changes",
+    "cameras.object-detected.v1": "detections",
+    "cameras.alarm-raised.v1": "camera alarms",
+    "cameras.alarm-escalated.v1": "alarms escalated",
     "emergency.incident-changed.v1": "incident changes",
 }
 _SECONDS = 1.5
@@ -34,12 +37,14 @@ class Moving:
         self._admin: AdminClient | None = None
 
     async def rows(self, stack: Stack) -> Rows:
-        """Title and count, with the room's when there is one."""
+        """Title and count, with the rooms' when there are any."""
         rows = await asyncio.to_thread(self._topics, stack)
-        if ROOM_PORT in stack.ports:
-            counts = await asyncio.to_thread(_room, stack.ports[ROOM_PORT])
-            told = f"{counts['effects']}, {counts['open_occurrences']} open"
-            rows.append((f"told the {ROOM} room", told))
+        for room in ROOMS:
+            port = stack.ports.get(listener(room.name))
+            if port is not None:
+                counts = await asyncio.to_thread(_room, port)
+                told = f"{counts['effects']}, {counts['open_occurrences']} open"
+                rows.append((f"told the {room.name} room", told))
         return rows
 
     def _topics(self, stack: Stack) -> list[tuple[str, str]]:

@@ -21,8 +21,10 @@ Ports = Mapping[str, int]
 """Ports by the name of who listens: ``kafka``, ``kafka.controller``, ``sensors.grpc``, ..."""
 
 
-def wanted(settings: Settings, registrations: Iterable[Registration]) -> dict[str, int]:
-    """The ports that settings and registrations ask for.
+def wanted(
+    settings: Settings, registrations: Iterable[Registration], further: Ports
+) -> dict[str, int]:
+    """The ports that settings and registrations ask for, and `further` ones.
 
     Raises SettingsError when a setting names a listener that nobody has, or two share a port.
     """
@@ -31,6 +33,7 @@ def wanted(settings: Settings, registrations: Iterable[Registration]) -> dict[st
         "kafka.controller": settings.kafka_controller_port,
         "registry": settings.registry_port,
         "postgres": settings.postgres_port,
+        **further,
     }
     for registration in registrations:
         if registration.port is not None:

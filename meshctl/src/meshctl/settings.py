@@ -26,7 +26,6 @@ class Settings(BaseSettings):
     kafka_controller_port: Port = 19093
     registry_port: Port = 18081
     postgres_port: Port = 15432
-    room_port: Port = 18112
     ports: dict[str, Port] = Field(
         default_factory=dict,
         description='ports of services, e.g. {"sensors.grpc": 50062, "sensors.http": 51062}',

@@ -16,7 +16,8 @@ from meshctl.catalogue import Catalogue
 from meshctl.credentials import Credentials
 from meshctl.errors import MeshctlError
 from meshctl.jvm import Jvm
-from meshctl.parts.city import ROOM_PORT, CityPart, RoomPart
+from meshctl.parts import rooms
+from meshctl.parts.city import CityPart
 from meshctl.parts.kafka import KafkaPart
 from meshctl.parts.postgres import PostgresPart
 from meshctl.parts.registry import RegistryPart
@@ -117,9 +118,8 @@ def choose_ports(
 
     Raises PortTakenError before anything is started.
     """
-    chosen = ports.wanted(settings, known)
-    if options.rooms:
-        chosen[ROOM_PORT] = settings.room_port
+    further = rooms.default_ports() if options.rooms else {}
+    chosen = ports.wanted(settings, known, further)
     if options.free_ports:
         chosen = ports.free(chosen, read_json(state.ports))
     else:
@@ -154,16 +154,15 @@ async def _start(stack: Stack, java: Jvm, say: Say) -> None:
     say(f"registry ready on port {registry.port}")
     await applying.registry(known, stack.ports, say)
     if stack.options.rooms:
-        room = RoomPart(state, settings.root, stack.ports)
-        room.prepare()
-        await stack.supervisor.start([room])
-        say(f"stand-in for the disaster room ready on port {room.port}")
+        standing_in = rooms.prepare(state, settings.root, stack.ports)
+        await stack.supervisor.start(standing_in)
+        say(f"stand-ins ready: {', '.join(f'{r.name} on port {r.port}' for r in standing_in)}")
     if not stack.options.backbone_only and known.services:
         say(f"starting {', '.join(service.service for service in known.services)}")
         await stack.supervisor.start([_service(stack, found) for found in known.services])
     if stack.options.city:
         await stack.supervisor.start([CityPart(settings.root, _environment(stack, "loadtests"))])
-        say("the modelled city sends its readings")
+        say("the modelled city sends readings, heartbeats and detections")
 
 
 def _service(stack: Stack, registration: Registration) -> ServicePart:

@@ -46,19 +46,19 @@ def test_a_process_is_known_by_more_than_its_pid() -> None:
 
 
 def test_ports_come_from_settings_and_registrations() -> None:
-    wanted = ports.wanted(Settings(ports={"sensors.grpc": 6000}, kafka_port=7000), [SENSORS])
+    wanted = ports.wanted(Settings(ports={"sensors.grpc": 6000}, kafka_port=7000), [SENSORS], {})
     assert wanted["kafka"] == 7000
     assert (wanted["sensors.grpc"], wanted["sensors.http"]) == (6000, 51062)
 
 
 def test_a_port_setting_for_nobody_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"nobody is called 'sensor\.grpc'"):
-        ports.wanted(Settings(ports={"sensor.grpc": 6000}), [SENSORS])
+        ports.wanted(Settings(ports={"sensor.grpc": 6000}), [SENSORS], {})
 
 
 def test_two_with_one_port_are_refused() -> None:
     with pytest.raises(SettingsError, match=r"both kafka and sensors\.grpc"):
-        ports.wanted(Settings(kafka_port=50062), [SENSORS])
+        ports.wanted(Settings(kafka_port=50062), [SENSORS], {})
 
 
 def test_a_taken_port_is_named_with_its_setting_and_holder() -> None:

@@ -19,11 +19,12 @@ from rich.table import Table
 
 from meshctl.demo import account, evidence, expected, faults
 from meshctl.errors import MeshctlError
-from meshctl.parts.city import ROOM_PORT, record
+from meshctl.parts.rooms import listener, record
 from meshctl.ports import HOST
 from meshctl.state import State, read_json
 
 STATION = "seoul"
+ROOM = "disaster"
 _DEPARTMENTS = ("sensors", "emergency")
 _KST = timezone(timedelta(hours=9))
 _COMMAND_SECONDS = 300
@@ -59,7 +60,7 @@ class Demo:
                 evidence.collect,
                 await self._environment("operator"),
                 await self._databases(),
-                record(State(self.state)),
+                record(State(self.state), ROOM),
                 STATION,
             )
         finally:
@@ -95,7 +96,7 @@ class Demo:
                 ports = read_json(State(self.state).ports)
                 plan = faults.plan(
                     State(self.state),
-                    f"http://{HOST}:{ports[ROOM_PORT]}",
+                    f"http://{HOST}:{ports[listener(ROOM)]}",
                     lambda part: self._meshctl("restart", part),
                 )
                 trouble = group.create_task(
