@@ -26,6 +26,7 @@ from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
+from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from structlog.testing import capture_logs
@@ -45,6 +46,7 @@ class Trial(sensors_pb2_grpc.SensorsServiceServicer):
 
     def __init__(self) -> None:
         self.calls = 0
+        self.trace_id = 0
         self.failures = 0
         self.cancelled = asyncio.Event()
         self.entered = asyncio.Event()
@@ -52,6 +54,7 @@ class Trial(sensors_pb2_grpc.SensorsServiceServicer):
 
     async def GetStation(self, request: Any, context: Any) -> Any:
         self.calls += 1
+        self.trace_id = trace.get_current_span().get_span_context().trace_id
         self.entered.set()
         if self.failures:
             self.failures -= 1
@@ -167,6 +170,14 @@ async def test_a_registered_caller_is_answered(bench: Bench) -> None:
     channel = await bench.channel(await bench.serve())
     assert (await get(channel)).station.station_id == "a"
     assert bench.statuses() == {f"{SERVICE}/GetStation": "OK"}
+
+
+async def test_the_trace_of_the_caller_goes_on_in_the_callee(bench: Bench) -> None:
+    channel = await bench.channel(await bench.serve())
+    context = trace.SpanContext(0x112, 0x119, False, trace.TraceFlags(trace.TraceFlags.SAMPLED))
+    with trace.use_span(trace.NonRecordingSpan(context)):
+        await get(channel)
+    assert bench.trial.trace_id == 0x112
 
 
 async def test_a_caller_without_registration_is_refused_and_it_is_logged(bench: Bench) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from opentelemetry.instrumentation.grpc import aio_client_interceptors
 from purgatory import AsyncCircuitBreakerFactory
 from purgatory.domain.model import OpenedState
 
@@ -91,7 +92,10 @@ def open_channel(
         target,
         credentials,
         options=options,
-        interceptors=[_Caller(target, deadline_seconds, breaker_seconds)],
+        interceptors=[
+            *aio_client_interceptors(),
+            _Caller(target, deadline_seconds, breaker_seconds),
+        ],
     )
 
 

@@ -11,6 +11,7 @@ import grpc.aio
 import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from opentelemetry.instrumentation.grpc import aio_server_interceptor, filters
 from opentelemetry.metrics import Meter
 
 from city_backbone import telemetry
@@ -24,6 +25,8 @@ log = structlog.get_logger()
 Servicer: TypeAlias = tuple[Callable[[Any, Any], None], Any, str]
 
 _OPEN = ("/grpc.health.", "/grpc.reflection.")
+# Health is asked all the time, and its Watch is of a kind that the interceptor cannot carry.
+_TRACED = filters.negate(filters.health_check())
 
 
 class _Guard(grpc.aio.ServerInterceptor):
@@ -144,7 +147,10 @@ class RpcServer:
         self._settings = settings
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
-            interceptors=[_Guard(department, policy, settings, meter)],
+            interceptors=[
+                aio_server_interceptor(filter_=_TRACED),
+                _Guard(department, policy, settings, meter),
+            ],
             maximum_concurrent_rpcs=settings.max_concurrent_calls,
             options=[
                 ("grpc.max_receive_message_length", settings.max_message_bytes),
