@@ -22,8 +22,8 @@ down: setup ## stop what runs in the background; the data stays
 status: setup ## show each part and the lag of each consumer group
 	@$(BIN)/meshctl status
 
-demo: setup ## four years of Seoul's air into the disaster room: FILE=other.csv FAULTS=1
-	@$(BIN)/meshctl demo $(if $(FILE),--file "$(FILE)") $(if $(FAULTS),--faults)
+demo: setup ## four years of Seoul's air into the disaster room: FILE=other.csv; or SCENE=all; FAULTS=1
+	@$(BIN)/meshctl demo $(if $(FILE),--file "$(FILE)") $(if $(SCENE),--scene "$(SCENE)") $(if $(FAULTS),--faults)
 
 test: setup lint types check ## everything CI runs: lint, types, import contracts, meshctl check, tests
 	@$(BIN)/python -m pytest

@@ -21,6 +21,7 @@ from meshctl import (
     control,
     credentials,
     detaching,
+    import_cameras,
     import_stations,
     jvm,
     kafka,
@@ -203,4 +204,5 @@ def _broker_admin(state: Path | None) -> dict[str, Any]:
 
 commands.add(app, environment_of, _broker_admin)
 app.add_typer(replay.app, name="replay")
+import_stations.app.command()(import_cameras.cameras)
 app.add_typer(import_stations.app, name="import")

@@ -15,6 +15,7 @@ from meshctl import call as calling
 from meshctl import redrive as redriving
 from meshctl import tail as tailing
 from meshctl.demo import run as demonstration
+from meshctl.demo import scenes
 
 Environment = Callable[[str, Path | None], dict[str, str]]
 SEOUL = Path("loadtests/data/seoul-air-hourly-2018-2021.csv")
@@ -86,9 +87,17 @@ def add(app: typer.Typer, environment: Environment, admin: Admin) -> None:
     @app.command()
     def demo(
         file: Annotated[Path, typer.Option(help="Hourly air in the Seoul file's form.")] = SEOUL,
+        scene: Annotated[
+            str, typer.Option(help="Scripted scenes instead: names with commas, or all.")
+        ] = "",
         faults: Annotated[bool, typer.Option("--faults", help="Kill and restart parts.")] = False,
         keep: Annotated[bool, typer.Option(help="Keep the state folder, to look at.")] = False,
     ) -> None:
-        """Four years of Seoul's air to the disaster room; 0 when nothing was lost or doubled."""
-        if not asyncio.run(demonstration.run(file, faults, keep, typer.echo)):
+        """Seoul's air to the disaster room, or scenes: 0 when all came out as it must."""
+        running = (
+            scenes.run(scene, faults, keep, typer.echo)
+            if scene
+            else demonstration.run(file, faults, keep, typer.echo)
+        )
+        if not asyncio.run(running):
             raise typer.Exit(1)

@@ -78,7 +78,10 @@ def outstanding(databases: Mapping[str, str]) -> int:
     for department, dsn in databases.items():
         tables = ["outbox", "parked_event"]
         if department == "emergency":
-            tables.append("room_message where state = 'pending'")
+            tables += [
+                "room_message where state = 'pending'",
+                "context_request where state = 'waiting'",
+            ]
         with psycopg.connect(dsn, connect_timeout=5) as connection:
             for table in tables:
                 row = connection.execute(f"select count(*) from {table}".encode()).fetchone()

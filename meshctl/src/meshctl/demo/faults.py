@@ -1,4 +1,4 @@
-"""The faults of `demo --faults`: each at a share of the readings acknowledged."""
+"""The faults of `demo --faults`: each at a share of the input taken."""
 
 from __future__ import annotations
 
@@ -14,64 +14,68 @@ from meshctl.errors import MeshctlError
 from meshctl.state import State
 
 Say = Callable[[str], None]
-Restart = Callable[[str], Awaitable[object]]
+Meshctl = Callable[..., Awaitable[object]]
 
 _ROOM_DOWN_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`happen` is called once the share of readings, 0 to 1, has been acknowledged."""
+    """`happen` is called once the share, 0 to 1, of the demo's input has been taken."""
 
     share: float
     name: str
     happen: Callable[[], Awaitable[None]]
 
 
-def plan(state: State, room_url: str, restart: Restart) -> Sequence[Fault]:
-    """Each service is killed once, the broker restarted once, the room down for a while."""
+def kill(share: float, state: State, part: str) -> Fault:
+    """SIGKILL; the supervisor starts it anew."""
 
-    def kill(part: str) -> Callable[[], Awaitable[None]]:
-        async def happen() -> None:
-            run = state.read_run()
-            found = run.parts[part].process if run and part in run.parts else None
-            process = found.find() if found else None
-            if process is None:
-                raise MeshctlError(f"{part}: does not run, so it cannot be killed")
-            os.kill(process.pid, signal.SIGKILL)
+    async def happen() -> None:
+        run = state.read_run()
+        found = run.parts[part].process if run and part in run.parts else None
+        process = found.find() if found else None
+        if process is None:
+            raise MeshctlError(f"{part}: does not run, so it cannot be killed")
+        os.kill(process.pid, signal.SIGKILL)
 
-        return happen
+    return Fault(share, f"SIGKILL {part}", happen)
 
-    async def broker() -> None:
-        await restart("kafka")
 
-    async def room_down() -> None:
+def restart_broker(share: float, meshctl: Meshctl) -> Fault:
+    """Stopped and started."""
+
+    async def happen() -> None:
+        await meshctl("restart", "kafka")
+
+    return Fault(share, "broker restarted", happen)
+
+
+def room_down(share: float, url: str, name: str = "room") -> Fault:
+    """Not reachable for a while."""
+
+    async def happen() -> None:
         body = json.dumps({"mode": "down", "for_seconds": _ROOM_DOWN_SECONDS}).encode()
         request = urllib.request.Request(
-            f"{room_url}/control", body, {"Content-Type": "application/json"}
+            f"{url}/control", body, {"Content-Type": "application/json"}
         )
         await asyncio.to_thread(lambda: urllib.request.urlopen(request, timeout=5).close())
 
-    return (
-        Fault(0.10, f"room down for {_ROOM_DOWN_SECONDS} s", room_down),
-        Fault(0.20, "SIGKILL sensors", kill("sensors")),
-        Fault(0.45, "SIGKILL emergency", kill("emergency")),
-        Fault(0.65, "broker restarted", broker),
-    )
+    return Fault(share, f"{name} down for {_ROOM_DOWN_SECONDS} s", happen)
 
 
 async def cause(
-    faults: Sequence[Fault], total: int, acknowledged: Callable[[], int], say: Say
+    faults: Sequence[Fault], total: float, taken: Callable[[], float], say: Say
 ) -> None:
     """Cause each fault in its turn; returns when all have been."""
     for fault in faults:
-        await _reached(fault.share * total, acknowledged)
-        say(f"fault: {fault.name} at {fault.share:.0%} of the readings")
+        await _reached(fault.share * total, taken)
+        say(f"fault: {fault.name} at {fault.share:.0%} of the input")
         await fault.happen()
 
 
-async def _reached(count: float, acknowledged: Callable[[], int]) -> None:
+async def _reached(count: float, taken: Callable[[], float]) -> None:
     while True:
-        if await asyncio.to_thread(acknowledged) >= count:
+        if await asyncio.to_thread(taken) >= count:
             return
         await asyncio.sleep(0.1)

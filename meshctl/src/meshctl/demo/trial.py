@@ -1,0 +1,116 @@
+"""A stack of its own in one state folder, as a demo needs it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from meshctl.demo import evidence
+from meshctl.errors import MeshctlError
+from meshctl.state import State, read_json
+
+Say = Callable[[str], None]
+
+_COMMAND_SECONDS = 300
+_ARRIVAL_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Commands of meshctl against the state folder, and what they say."""
+
+    folder: Path
+    departments: tuple[str, ...]
+
+    @property
+    def state(self) -> State:
+        return State(self.folder)
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """Of the parts, by name."""
+        return read_json(self.state.ports)
+
+    @asynccontextmanager
+    async def up(self) -> AsyncIterator[None]:
+        """The whole stack with its rooms, stopped at the end."""
+        await self.meshctl("up", "--detach", "--free-ports", "--rooms")
+        try:
+            yield
+        finally:
+            await self.meshctl("down")
+
+    async def arrived(self) -> None:
+        """Wait until no group lags, no outbox holds anything and no room is owed anything."""
+        databases = await self.databases()
+        deadline = time.monotonic() + _ARRIVAL_SECONDS
+        quiet = 0
+        while quiet < 2:
+            quiet = quiet + 1 if await self._quiet(databases) else 0
+            if time.monotonic() > deadline:
+                raise MeshctlError(f"not all had arrived after {_ARRIVAL_SECONDS} s")
+            await asyncio.sleep(0.3)
+
+    async def databases(self) -> dict[str, str]:
+        """DSNs by department."""
+        return {
+            name: (await self.environment(name))[f"{name.upper()}_DATABASE__DSN"]
+            for name in self.departments
+        }
+
+    async def environment(self, name: str) -> dict[str, str]:
+        """What `meshctl env` gives a department or client."""
+        environment: dict[str, str] = json.loads(await self.meshctl("env", name, "--json"))
+        return environment
+
+    async def meshctl(self, *arguments: str) -> str:
+        """What the command prints. Raises MeshctlError with its words when it fails."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "meshctl", *arguments, "--state", str(self.folder)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            async with asyncio.timeout(_COMMAND_SECONDS):
+                output, problem = await process.communicate()
+        except TimeoutError:
+            process.kill()
+            raise MeshctlError(f"meshctl {arguments[0]}: no end in {_COMMAND_SECONDS} s") from None
+        if process.returncode:
+            raise MeshctlError(f"meshctl {arguments[0]}: {problem.decode().strip()}")
+        return output.decode()
+
+    async def _quiet(self, databases: Mapping[str, str]) -> bool:
+        try:
+            if await asyncio.to_thread(evidence.outstanding, databases):
+                return False
+            status = json.loads(await self.meshctl("status", "--json"))
+        except (psycopg.OperationalError, MeshctlError, ValueError):
+            return False
+        return all(seconds == 0 for seconds in _lags(status))
+
+
+@asynccontextmanager
+async def folder(keep: bool, say: Say) -> AsyncIterator[Path]:
+    """A state folder that is gone afterwards; `keep` leaves it there and says where."""
+    if keep:
+        kept = Path(tempfile.mkdtemp(prefix="citymesh-demo-"))
+        say(f"state folder: {kept}")
+        yield kept
+        return
+    with tempfile.TemporaryDirectory(prefix="citymesh-demo-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def _lags(status: Mapping[str, Any]) -> Sequence[float | None]:
+    return [seconds for topics in status["lag"].values() for seconds in topics.values()]
