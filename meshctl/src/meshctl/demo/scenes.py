@@ -28,7 +28,7 @@ _DEPARTMENTS = ("cameras", "sensors", "emergency")
 _DESKS = ("112", "119")
 _PLAY_SECONDS = 600
 _SETTLE_SECONDS = 120
-# What faults are spread over; the scenes take about as long.
+# What faults are spread over, from the first detection on; the scenes take about as long.
 _FAULTY_SECONDS = 30.0
 
 
@@ -90,7 +90,10 @@ class Scenes:
         return await asyncio.to_thread(_read, file)
 
     async def _trouble(self) -> None:
-        state, started = self.trial.state, time.monotonic()
+        state, cameras = self.trial.state, (await self.trial.databases())["cameras"]
+        while not await asyncio.to_thread(_begun, cameras):
+            await asyncio.sleep(0.1)
+        started = time.monotonic()
         room = f"http://{HOST}:{self.trial.ports[listener('112')]}"
         plan = [
             faults.kill(0.15, state, "cameras"),
@@ -134,6 +137,12 @@ async def run(names: str, with_faults: bool, keep: bool, say: Callable[[str], No
         return await Scenes(names, Trial(state, _DEPARTMENTS), with_faults, say).run()
 
 
+def _begun(dsn: str) -> bool:
+    """Whether detections are being handled."""
+    with psycopg.connect(dsn, connect_timeout=5) as connection:
+        return connection.execute("select from site_watch limit 1").fetchone() is not None
+
+
 def _read(file: Path) -> Played:
     try:
         return Played.model_validate_json(file.read_bytes())
@@ -146,11 +155,13 @@ def _total(outcomes: Sequence[Outcome], stage_name: str) -> int:
 
 
 def _show(outcomes: Sequence[Outcome], written_again: int) -> None:
-    table = Table("scene", *(stage.name for stage in outcomes[0].stages), "as it must be")
+    for outcome in outcomes:
+        print(f"{outcome.scene.name}: {outcome.scene.title}")
+    table = Table("scene", *(stage.name for stage in outcomes[0].stages), "right")
     for outcome in outcomes:
         right = not any(stage.lost or stage.duplicates for stage in outcome.stages)
         table.add_row(
-            outcome.scene.title,
+            outcome.scene.name,
             *(str(stage.found) for stage in outcome.stages),
             "yes" if right else "NO",
         )
