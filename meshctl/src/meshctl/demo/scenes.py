@@ -91,9 +91,14 @@ class Scenes:
 
     async def _trouble(self) -> None:
         state, cameras = self.trial.state, (await self.trial.databases())["cameras"]
-        while not await asyncio.to_thread(_begun, cameras):
-            await asyncio.sleep(0.1)
-        started = time.monotonic()
+        started: float | None = None
+
+        def playing() -> float:
+            nonlocal started
+            if started is None and _begun(cameras):
+                started = time.monotonic()
+            return 0.0 if started is None else time.monotonic() - started
+
         room = f"http://{HOST}:{self.trial.ports[listener('112')]}"
         plan = [
             faults.kill(0.15, state, "cameras"),
@@ -103,7 +108,7 @@ class Scenes:
             faults.kill(0.75, state, "sensors"),
             faults.kill(0.9, state, "cameras"),
         ]
-        await faults.cause(plan, _FAULTY_SECONDS, lambda: time.monotonic() - started, self.say)
+        await faults.cause(plan, _FAULTY_SECONDS, playing, self.say)
 
     async def _settled(
         self, played: Played
@@ -139,8 +144,11 @@ async def run(names: str, with_faults: bool, keep: bool, say: Callable[[str], No
 
 def _begun(dsn: str) -> bool:
     """Whether detections are being handled."""
-    with psycopg.connect(dsn, connect_timeout=5) as connection:
-        return connection.execute("select from site_watch limit 1").fetchone() is not None
+    try:
+        with psycopg.connect(dsn, connect_timeout=5) as connection:
+            return connection.execute("select from site_watch limit 1").fetchone() is not None
+    except psycopg.OperationalError:
+        return False
 
 
 def _read(file: Path) -> Played:
