@@ -1,10 +1,41 @@
 """Wires the part once."""
 
-from city_backbone.runtime import Backbone, Service
+from datetime import UTC, datetime
 
+from city.cameras.v1 import alarm_pb2_grpc as stubs
+from city_backbone.runtime import Backbone, Service
+from city_backbone.stream.worker import Subscription
+
+from cameras.alarms import facts, tasks
+from cameras.alarms.ledger import Ledger
+from cameras.alarms.rpc import SERVICE, AlarmServicer
+from cameras.alarms.store_rules import Rules
+from cameras.alarms.stream import Detections
+from cameras.alarms.telemetry import Metrics
 from cameras.settings import CamerasSettings
 
 
 def alarms(backbone: Backbone[CamerasSettings]) -> Service:
     """The part of the service; nothing has started yet."""
-    return Service()
+    settings, database, stopping = backbone.settings.alarms, backbone.database, backbone.stopping
+    metrics = Metrics(backbone.meter)
+    ledger = Ledger(backbone.outbox, metrics)
+    detections = Detections(Rules(), ledger, metrics, _now)
+    servicer = AlarmServicer(
+        database, backbone.idempotency, ledger, settings.watch_every_seconds, stopping
+    )
+    return Service(
+        servicers=[(stubs.add_AlarmServiceServicer_to_server, servicer, SERVICE)],
+        # Hot: what a detection did is in the state it would change again.
+        subscriptions=[Subscription(facts.OBJECT_DETECTED, detections.handle, once=False)],
+        tasks={
+            "alarm escalation": lambda: tasks.escalate_automatically(
+                database, ledger, settings.escalate_every_seconds, _now, stopping
+            ),
+            "idle watches": lambda: tasks.forget_idle(database, _now, stopping),
+        },
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,14 @@
+"""Alarms as a process of their own, to be killed."""
+
+from cameras.alarms.wiring import alarms
+from cameras.settings import CamerasSettings
+from city_backbone.runtime import Backbone, Service, main
+
+
+async def bootstrap(backbone: Backbone[CamerasSettings]) -> Service:
+    """Only this part of the department."""
+    return alarms(backbone)
+
+
+if __name__ == "__main__":
+    main(CamerasSettings, bootstrap, "cameras")
