@@ -1,42 +1,67 @@
-"""Play the modelled city into sensors until SIGTERM."""
+"""Play the modelled city into its departments until SIGTERM, or scenes until they are played."""
 
 import asyncio
 import signal
 import sys
+from collections import Counter
+from typing import Protocol
 
 import structlog
-from city.sensors.v1.sensors_pb2_grpc import SensorsServiceStub
 from city_backbone import logging
-from city_backbone.rpc.channel import open_channel
 
-from loadtests.city.errors import CityError, SettingsError
-from loadtests.city.player import Player
+from loadtests.city.departments import Departments, departments
+from loadtests.city.errors import CityError, SceneError, SettingsError
+from loadtests.city.scenes.run import play_scenes
 from loadtests.city.settings import CitySettings
+from loadtests.city.tasks import tasks
 from loadtests.options import OptionError, parse
+
+_log = structlog.get_logger(__name__)
+
+
+class _Part(Protocol):
+    outcome: Counter[str]
+
+    async def run(self) -> None: ...
 
 
 async def play(settings: CitySettings) -> None:
-    """Play until SIGTERM or SIGINT. Raises CityError."""
+    """Play until SIGTERM or SIGINT, or until the scenes are played. Raises CityError."""
     playing = asyncio.current_task()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         if playing is not None:
             loop.add_signal_handler(number, playing.cancel)
+    async with departments(settings) as city:
+        if settings.scenes is not None:
+            try:
+                await play_scenes(city, settings)
+            except asyncio.CancelledError as error:
+                raise SceneError("stopped before its scenes were played") from error
+        else:
+            await _live(city, settings)
+
+
+async def _live(city: Departments, settings: CitySettings) -> None:
+    parts: dict[str, _Part] = {}
+    if settings.air:
+        parts["air"] = city.air()
+    if settings.cameras:
+        parts["cameras"] = city.cameras(settings.cameras_rate)
+        parts["operators"] = city.operators()
+    if not parts:
+        raise SettingsError("--no-air --no-cameras: expected something to play")
     try:
-        channel = open_channel(settings.sensors_address(), settings.tls, server_name="sensors")
-    except OSError as error:
-        raise SettingsError(f"--tls (LOADTESTS_TLS__*): {error}") from error
-    player = Player(SensorsServiceStub(channel), settings)
-    try:
-        await player.run()
+        async with tasks() as group:
+            for part in parts.values():
+                group.create_task(part.run())
     except asyncio.CancelledError:
-        structlog.get_logger(__name__).info("city-stopped", **player.outcome)
-    finally:
-        await channel.close()
+        for name, part in parts.items():
+            _log.info("city-stopped", part=name, **part.outcome)
 
 
 def main(arguments: list[str]) -> int:
-    """Exit code: 0 stopped, 1 refused by sensors, 2 wrong settings."""
+    """Exit code: 0 stopped or played, 1 refused or not played, 2 wrong settings."""
     try:
         settings = parse(CitySettings, arguments)
         logging.configure("loadtests")

@@ -11,11 +11,16 @@ from typing import Any
 
 import grpc
 import pytest
+from city.cameras.v1.alarm_pb2_grpc import add_AlarmServiceServicer_to_server
+from city.cameras.v1.camera_pb2_grpc import add_CameraServiceServicer_to_server
+from city.cameras.v1.detection_pb2_grpc import add_DetectionServiceServicer_to_server
 from city.sensors.v1.sensors_pb2_grpc import add_SensorsServiceServicer_to_server
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from loadtests.tests.control_centre import ControlCentre
 
 COMMAND = (sys.executable, "-m", "loadtests.city")
 _PLAIN = serialization.NoEncryption()
@@ -59,9 +64,10 @@ class Authority:
 
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
-    """A folder with certificates of sensors and loadtests."""
+    """A folder with certificates of sensors, cameras and loadtests."""
     authority = Authority(tmp_path)
     authority.issue("sensors")
+    authority.issue("cameras")
     authority.issue("loadtests")
     return tmp_path
 
@@ -69,13 +75,16 @@ def keys(tmp_path: Path) -> Path:
 async def _serve(sensors: Any, keys: Path, port: int = 0) -> tuple[grpc.aio.Server, int]:
     server = grpc.aio.server()
     add_SensorsServiceServicer_to_server(sensors, server)
-    read = (keys / "sensors-key.pem").read_bytes(), (keys / "sensors.pem").read_bytes()
-    credentials = grpc.ssl_server_credentials(
-        [read], root_certificates=(keys / "ca.pem").read_bytes(), require_client_auth=True
-    )
-    port = server.add_secure_port(f"127.0.0.1:{port}", credentials)
+    port = server.add_secure_port(f"127.0.0.1:{port}", _credentials(keys, "sensors"))
     await server.start()
     return server, port
+
+
+def _credentials(keys: Path, name: str) -> grpc.ServerCredentials:
+    read = (keys / f"{name}-key.pem").read_bytes(), (keys / f"{name}.pem").read_bytes()
+    return grpc.ssl_server_credentials(
+        [read], root_certificates=(keys / "ca.pem").read_bytes(), require_client_auth=True
+    )
 
 
 def _environment(keys: Path, port: int) -> dict[str, str]:
@@ -94,7 +103,7 @@ async def test_it_plays_waits_for_a_dead_sensors_goes_on_and_stops_on_sigterm(
     server, port = await _serve(sensors, keys)
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
-        *("--hours-per-second", "1", "--start", "2026-03-02T00:00:00+09:00"),
+        *("--no-cameras", "--hours-per-second", "1", "--start", "2026-03-02T00:00:00+09:00"),
         env=_environment(keys, port),
         stdout=asyncio.subprocess.PIPE,
     )
@@ -126,6 +135,42 @@ async def test_it_plays_waits_for_a_dead_sensors_goes_on_and_stops_on_sigterm(
 
 
 @pytest.mark.asyncio
+async def test_cameras_are_played_and_stop_on_sigterm(keys: Path) -> None:
+    centre = ControlCentre()
+    server = grpc.aio.server()
+    for add in (
+        add_CameraServiceServicer_to_server,
+        add_DetectionServiceServicer_to_server,
+        add_AlarmServiceServicer_to_server,
+    ):
+        add(centre, server)
+    port = server.add_secure_port("127.0.0.1:0", _credentials(keys, "cameras"))
+    await server.start()
+    environment = _environment(keys, port)
+    environment["LOADTESTS_PEERS"] = f'{{"cameras": "127.0.0.1:{port}"}}'
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, "--no-air", env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(120):
+            await centre.heard.wait()
+            await centre.seen.wait()
+            assert process.stdout is not None
+            process.send_signal(signal.SIGTERM)
+            output = await process.stdout.read()
+            assert await process.wait() == 0
+        assert b'"part": "operators"' in output
+        assert len(centre.cameras) == 3038
+        assert {camera_id for camera_id, _ in centre.heartbeats} <= set(centre.cameras)
+        assert centre.taken
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        await server.stop(None)
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("spoil", "named"),
     [
@@ -133,6 +178,13 @@ async def test_it_plays_waits_for_a_dead_sensors_goes_on_and_stops_on_sigterm(
         (lambda env: env.update(LOADTESTS_TLS__CA_FILE="/none"), "--tls (LOADTESTS_TLS__*): "),
         (lambda env: env.update(LOADTESTS_PEERS="{}"), "--peers (LOADTESTS_PEERS): "),
         (lambda env: env.update(LOADTESTS_START="2026-03-02"), "--start (LOADTESTS_START): "),
+        (lambda env: env.update(LOADTESTS_CAMERAS_RATE="-1"), "--cameras-rate (LOADTESTS_CAMERAS"),
+        (lambda env: env.update(LOADTESTS_SCENES="flood"), "--scenes (LOADTESTS_SCENES): "),
+        (lambda env: env.update(LOADTESTS_SCENES="fall"), "--played (LOADTESTS_PLAYED): "),
+        (
+            lambda env: env.update(LOADTESTS_AIR="false", LOADTESTS_CAMERAS="false"),
+            "--no-air --no-cameras: ",
+        ),
     ],
 )
 async def test_a_wrong_setting_stops_the_start_by_name(

@@ -3,7 +3,7 @@
 import io
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ class Codec:
         self._writers: dict[str, tuple[bytes, Any]] = {}
         self._readers: dict[str, Any] = {}
         self._parsed: dict[int, Any] = {}
-        self._pairs: dict[tuple[str, int], Any] = {}
+        self._pairs: dict[tuple[str, int], tuple[Any, Sequence[str]]] = {}
 
     async def open(self) -> None:
         """Look up the id of each writer schema. Raises RegistryUnavailable or Undecodable."""
@@ -67,10 +67,9 @@ class Codec:
             except Exception as error:  # whatever is registered under an id somebody else chose
                 raise Undecodable(f"schema id {schema_id}: no Avro schema: {error}") from error
         body = io.BytesIO(value[_FRAME.size :])
+        reader, surplus = self._pairs.get((topic, schema_id)) or self._pair(topic, schema_id)
         try:
-            data = fastavro.schemaless_reader(
-                body, self._parsed[schema_id], self._reader(topic, schema_id)
-            )
+            data = fastavro.schemaless_reader(body, self._parsed[schema_id], reader)
         except Exception as error:  # any byte may be wrong, and fastavro lets each error through
             raise Undecodable(
                 f"value: does not decode with schema id {schema_id}: {type(error).__name__} {error}"
@@ -79,16 +78,16 @@ class Codec:
             raise Undecodable(f"value: bytes left over after schema id {schema_id}")
         if not isinstance(data, dict):
             raise Undecodable(f"value: schema id {schema_id} is no record")
+        for name in surplus:
+            del data[name]
         return data
 
-    def _reader(self, topic: str, schema_id: int) -> Any:
-        """The topic's reader schema; None, which is much faster, when it is the writer's too."""
-        pair = (topic, schema_id)
-        if pair not in self._pairs:
-            reader = self._readers.get(topic)
-            same = _shape(reader) == _shape(self._parsed[schema_id])
-            self._pairs[pair] = None if same else reader
-        return self._pairs[pair]
+    def _pair(self, topic: str, schema_id: int) -> tuple[Any, Sequence[str]]:
+        """The topic's reader schema, or None and which fields to leave out: that is much faster."""
+        reader, writer = self._readers.get(topic), self._parsed[schema_id]
+        surplus = () if reader is None else _surplus(writer, reader)
+        self._pairs[topic, schema_id] = (reader, ()) if surplus is None else (None, surplus)
+        return self._pairs[topic, schema_id]
 
 
 def _shape(schema: Any) -> Any:
@@ -99,6 +98,21 @@ def _shape(schema: Any) -> Any:
     if isinstance(schema, list):
         return [_shape(part) for part in schema]
     return schema
+
+
+def _surplus(writer: Any, reader: Any) -> Sequence[str] | None:
+    """The record's fields that only the writer has, when the two differ in nothing else."""
+    written, read = _shape(writer), _shape(reader)
+    if written == read:
+        return ()
+    if not (isinstance(written, dict) and isinstance(read, dict) and "fields" in written):
+        return None
+    fields = {field["name"]: field for field in written["fields"]}
+    kept = {field["name"]: field for field in read.get("fields", ())}
+    surplus = [name for name in fields if name not in kept]
+    written["fields"] = [fields[name] for name in fields if name in kept]
+    read["fields"] = [kept[name] for name in fields if name in kept]
+    return surplus if written == read and len(kept) == len(read["fields"]) else None
 
 
 def _parse(schema: Any) -> Any:

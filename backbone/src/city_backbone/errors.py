@@ -4,10 +4,13 @@ BackboneError
 ├── Transient            may work when tried again: a neighbour, the database or the broker is away
 │   ├── DatabaseUnavailable
 │   ├── RegistryUnavailable
+│   ├── BrokerUnavailable
+│   ├── TopicRefused
 │   └── NeighbourUnavailable
 ├── Unprocessable        will never work: the event goes to the dead-letter topic
 │   └── Undecodable
 ├── InvalidEvent         we tried to send what does not fit its schema
+├── InvalidEntry         what a register is to record is of the wrong kind
 ├── InvalidArgument      a request's field is wrong
 ├── NotFound
 ├── FailedPrecondition
@@ -34,6 +37,14 @@ class RegistryUnavailable(Transient):
     """The schema registry cannot be reached, or did not answer in time."""
 
 
+class BrokerUnavailable(Transient):
+    """Kafka cannot be reached, or has not confirmed in time."""
+
+
+class TopicRefused(Transient):
+    """Kafka does not take this topic from us: not authorised, or unknown there."""
+
+
 class NeighbourUnavailable(Transient):
     """Another department's service is away, or its circuit breaker is open."""
 
@@ -48,6 +59,10 @@ class Undecodable(Unprocessable):
 
 class InvalidEvent(BackboneError):
     """The data does not fit the schema of its topic."""
+
+
+class InvalidEntry(BackboneError):
+    """An entry of a register has a field that cannot be recorded; the message names it."""
 
 
 class InvalidArgument(BackboneError):

@@ -19,6 +19,11 @@ async def admit(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
     return {row["event_id"] async for row in admitted}
 
 
+async def withdraw(connection: Connection, ids: Sequence[UUID]) -> None:
+    """Take `ids` out again with this transaction: their events have had no effect."""
+    await connection.execute("delete from inbox where event_id = any(%b::uuid[])", (list(ids),))
+
+
 async def forget(database: Database, days: int) -> int:
     """Delete what is older than any topic keeps its events; returns how many."""
     async with database.transaction() as connection:

@@ -7,7 +7,7 @@ from typing import Any
 
 from city_backbone.codec import Codec
 from city_backbone.database import Connection
-from city_backbone.events import Headers, OutgoingEvent, cloudevents_headers
+from city_backbone.events import Headers, OutgoingEvent, cloudevents_headers, trace_headers
 
 CHANNEL = "outbox"
 
@@ -35,6 +35,7 @@ class Outbox:
 
     async def add(self, connection: Connection, events: Sequence[OutgoingEvent]) -> None:
         """Raises InvalidEvent naming the field that does not fit the topic's schema."""
+        trace = trace_headers()
         await add_records(
             connection,
             [
@@ -42,7 +43,7 @@ class Outbox:
                     event.topic,
                     event.key.encode(),
                     self._codec.encode(event.topic, event.data),
-                    cloudevents_headers(event, self._source),
+                    cloudevents_headers(event, self._source, trace),
                 )
                 for event in events
             ],

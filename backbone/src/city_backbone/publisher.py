@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import cast
 
 import aiokafka.errors
@@ -15,6 +16,7 @@ from city_backbone.settings import KafkaSettings
 
 MAX_RECORD_BYTES = 900_000
 _METADATA_SECONDS = 3.0
+_CLOSE_SECONDS = 2.0
 
 #: The broker will never take such a record.
 PERMANENT = (aiokafka.errors.MessageSizeTooLargeError, aiokafka.errors.InvalidTopicError)
@@ -66,10 +68,14 @@ class Publisher:
         producer, self._producer = self._producer, None
         if producer is not None:
             try:
-                async with asyncio.timeout(2):
+                async with asyncio.timeout(_CLOSE_SECONDS):
                     await producer.stop()
             except TimeoutError:
-                pass
+                # aiokafka goes on trying; what it still holds must not come behind newer records.
+                producer._sender.sender_task.cancel()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_CLOSE_SECONDS):
+                        await producer.client.close()
 
     async def publish(self, records: Sequence[Record]) -> list[Exception | None]:
         """Per record None when the broker has confirmed it, else why not.

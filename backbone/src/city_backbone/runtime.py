@@ -19,6 +19,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 from city_backbone import inbox, logging, registration, telemetry
 from city_backbone.codec import Codec
 from city_backbone.database import Database, migrate
+from city_backbone.direct import Direct
 from city_backbone.errors import BackboneError, Transient
 from city_backbone.http import HttpServer
 from city_backbone.idempotency import Idempotency
@@ -51,6 +52,7 @@ class Backbone(Generic[S]):
     registration: Registration
     database: Database
     outbox: Outbox
+    direct: Direct
     idempotency: Idempotency
     meter: Meter
     stopping: asyncio.Event
@@ -128,8 +130,8 @@ async def running(
     """The service from start to drain, for main() and for tests.
 
     Parts start in the order of need and stop in reverse: RPC first, then the stream and the
-    tasks, then the relay with what is still in the outbox, then HTTP, then the pool. When a
-    background part fails, `stopping` is set and its error is raised at the end.
+    tasks, then the senders (the relay with what is still in the outbox), then HTTP, then the
+    pool. When a background part fails, `stopping` is set and its error is raised at the end.
     """
     stopping = stopping or asyncio.Event()
     meter = metrics.get_meter(package)
@@ -153,18 +155,26 @@ async def running(
         publisher = Publisher(
             settings.kafka, settings.instance, settings.outbox.send_timeout_seconds
         )
+        direct = Direct(
+            package,
+            codec,
+            Publisher(settings.kafka, settings.instance, settings.direct.deadline_seconds),
+            settings.direct,
+            meter,
+        )
         backbone = Backbone(
             settings=settings,
             registration=registered,
             database=database,
             outbox=Outbox(package, codec),
+            direct=direct,
             idempotency=Idempotency(),
             meter=meter,
             stopping=stopping,
         )
         service = await bootstrap(backbone)
         relay = Relay(database, publisher, settings.outbox, meter)
-        relay_stopping = asyncio.Event()
+        senders_stopping = asyncio.Event()
         rpc = RpcServer(
             package,
             settings.grpc,
@@ -184,7 +194,8 @@ async def running(
             task.add_done_callback(lambda done: _ended(done, stopping))
             tasks[name] = task
 
-        start("outbox relay", relay.run(relay_stopping))
+        start("outbox relay", relay.run(senders_stopping))
+        start("direct", direct.run(senders_stopping))
         start("inbox", _forget(database, settings.inbox_retention_days, stopping))
         if service.subscriptions:
             engine = Engine(package, settings, service.subscriptions, codec, database, meter)
@@ -198,7 +209,7 @@ async def running(
         finally:
             problems.append("draining")
             stopping.set()
-            await _drain(settings.shutdown_seconds, tasks, relay_stopping, rpc)
+            await _drain(settings.shutdown_seconds, tasks, senders_stopping, rpc)
             for channel in backbone._channels.values():
                 await channel.close()
     failures = [
@@ -213,17 +224,17 @@ async def running(
 async def _drain(
     seconds: float,
     tasks: Mapping[str, asyncio.Task[None]],
-    relay_stopping: asyncio.Event,
+    senders_stopping: asyncio.Event,
     rpc: RpcServer,
 ) -> None:
     try:
         async with asyncio.timeout(seconds):
             await rpc.stop(seconds / 3)
-            relay = tasks["outbox relay"]
-            others = [task for task in tasks.values() if task is not relay]
+            senders = [tasks["outbox relay"], tasks["direct"]]
+            others = [task for task in tasks.values() if task not in senders]
             await asyncio.wait(others, timeout=seconds / 2)
-            relay_stopping.set()
-            await asyncio.wait([relay])
+            senders_stopping.set()
+            await asyncio.wait(senders)
     except TimeoutError:
         late = [name for name, task in tasks.items() if not task.done()]
         log.warning("drain took too long", parts=late)

@@ -75,6 +75,14 @@ class OutboxSettings(BaseModel):
     send_timeout_seconds: float = Field(default=15.0, gt=0)
 
 
+class DirectSettings(BaseModel):
+    """How events that do not go through the outbox are sent."""
+
+    queue: int = Field(default=10_000, ge=1)
+    batch: int = Field(default=1_000, ge=1)
+    deadline_seconds: float = Field(default=5.0, gt=0)
+
+
 class ServiceSettings(BaseSettings):
     """What every service needs; a service subclasses it with its prefix and its own settings."""
 
@@ -87,6 +95,7 @@ class ServiceSettings(BaseSettings):
     grpc: GrpcSettings
     http: HttpSettings
     outbox: OutboxSettings = OutboxSettings()
+    direct: DirectSettings = DirectSettings()
     policy_file: Path
     peers: dict[str, str] = {}
     registration_file: Path

@@ -15,12 +15,14 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
 CONSUMED = "messaging.client.consumed.messages"  # events handled, by topic and outcome
 PROCESS_DURATION = "messaging.process.duration"  # seconds per partition batch
-SENT = "messaging.client.sent.messages"  # events the relay has confirmed, by topic
+SENT = "messaging.client.sent.messages"  # events the broker has confirmed, by topic
 TIME_LAG = "city.stream.time_lag"  # seconds: now − event time handled last; 0 when caught up
 PARKED = "city.stream.parked"  # events waiting for their schema
 DEAD_LETTERS = "city.stream.dead_letters"  # events sent to a dead-letter topic, by topic
 OUTBOX_AGE = "city.outbox.oldest_age"  # seconds the oldest unpublished event has waited
 OUTBOX_REJECTED = "city.outbox.rejected"  # events the broker refused for good
+DIRECT_DURATION = "messaging.client.operation.duration"  # seconds per call of Direct.publish
+DIRECT_WAITING = "city.direct.waiting"  # events in the queue to be sent directly
 RPC_SERVER_DURATION = "rpc.server.call.duration"  # seconds, by method and status
 
 SAMPLED_SHARE = 0.01

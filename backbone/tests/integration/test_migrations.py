@@ -16,7 +16,7 @@ async def test_replicas_that_start_at_once_migrate_once(
     await asyncio.gather(*(migrate(settings, "probe") for _ in range(4)))
     rows = await database.execute("select migration_id from _yoyo_migration order by 1")
     applied = [row["migration_id"] for row in await rows.fetchall()]
-    assert applied == ["0001.backbone", "0001.effect"]
+    assert applied == ["0001.backbone", "0001.effect", "0002.register"]
 
 
 async def test_a_start_that_was_killed_while_migrating_locks_nobody_out(
@@ -31,3 +31,15 @@ async def test_a_start_that_was_killed_while_migrating_locks_nobody_out(
             await migrate(settings, "probe")
     finally:
         await database.execute("delete from yoyo_lock")
+
+
+async def test_a_database_of_an_earlier_release_gets_what_is_new(
+    environment: dict[str, str], database: psycopg.AsyncConnection[dict[str, Any]]
+) -> None:
+    settings = DatabaseSettings(dsn=SecretStr(environment["PROBE_DATABASE__DSN"]))
+    await migrate(settings, "probe")
+    await database.execute("drop table register_record")
+    await database.execute("delete from _yoyo_migration where migration_id = '0002.register'")
+    await migrate(settings, "probe")
+    rows = await database.execute("select count(*) as count from register_record")
+    assert await rows.fetchone() == {"count": 0}

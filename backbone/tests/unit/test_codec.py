@@ -1,6 +1,7 @@
 """Avro with the Confluent framing: what goes in comes out, and what is wrong says so."""
 
 import asyncio
+import io
 import json
 import struct
 from collections.abc import Mapping
@@ -10,9 +11,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
+import fastavro
 import pytest
 from city_backbone import registration
-from city_backbone.codec import Codec
+from city_backbone.codec import Codec, _surplus
 from city_backbone.errors import InvalidEvent, RegistryUnavailable, Undecodable
 from city_backbone.registry import SchemaRegistry
 from hypothesis import given
@@ -46,6 +48,8 @@ READER = {
         {"name": "colour", "type": "string", "default": "grey"},
     ],
 }
+FIELDS: list[dict[str, Any]] = cast(list[dict[str, Any]], WRITER["fields"])
+PART = {**WRITER, "fields": [FIELDS[7], *FIELDS[3:6], FIELDS[0]], "doc": "In another order."}
 SERVICE = f"""
 service: trial
 owner: "@city/trial"
@@ -56,6 +60,7 @@ produces:
 consumes:
   - {{topic: {TOPIC}}}
   - {{topic: other.thing-seen.v1, schema: consumed/thing_seen.avsc}}
+  - {{topic: part.thing-seen.v1, schema: consumed/part_of_thing_seen.avsc}}
 """
 THING: dict[str, Any] = {
     "thing_id": "a",
@@ -110,6 +115,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> registration.Registr
     (folder / "events/consumed").mkdir(parents=True)
     (folder / "events/thing_seen.avsc").write_text(json.dumps(WRITER))
     (folder / "events/consumed/thing_seen.avsc").write_text(json.dumps(READER))
+    (folder / "events/consumed/part_of_thing_seen.avsc").write_text(json.dumps(PART))
     path = Path(folder / "service.yaml")
     path.write_text(SERVICE)
     return registration.load(path)
@@ -141,6 +147,40 @@ def test_the_reader_schema_skips_what_it_does_not_name_and_fills_in_its_defaults
     value = codec.encode(TOPIC, thing)
     decoded = asyncio.run(codec.decode("other.thing-seen.v1", value))
     assert decoded == {"count": thing["count"], "colour": "grey"}
+
+
+@given(thing=things)
+def test_a_reader_that_only_leaves_out_fields_reads_as_fastavro_does(
+    codec: Codec, thing: dict[str, Any]
+) -> None:
+    value = codec.encode(TOPIC, thing)
+    decoded = asyncio.run(codec.decode("part.thing-seen.v1", value))
+    assert decoded == fastavro.schemaless_reader(io.BytesIO(value[5:]), WRITER, PART)
+    assert len(decoded) == 5
+    assert codec._pairs["part.thing-seen.v1", WRITER_ID][0] is None, "the fast way was to be taken"
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {**FIELDS[1], "type": "double"},
+        {**FIELDS[1], "name": "number", "aliases": ["count"]},
+        {**FIELDS[4], "type": {"type": "enum", "name": "Kind", "symbols": ["BUS", "CAR"]}},
+        {**FIELDS[5], "type": ["string", "null"]},
+        {"name": "new", "type": "int", "default": 1},
+    ],
+)
+def test_a_reader_that_differs_in_anything_else_is_left_to_fastavro(field: dict[str, Any]) -> None:
+    reader = {**WRITER, "fields": [FIELDS[0], field]}
+    assert _surplus(fastavro.parse_schema(WRITER), fastavro.parse_schema(reader)) is None
+
+
+def test_a_reader_that_needs_a_type_of_a_left_out_field_is_left_to_fastavro() -> None:
+    kind = FIELDS[4]
+    both = [kind, {"name": "was", "type": "Kind"}]
+    writer = {**WRITER, "fields": both}
+    reader = {**WRITER, "fields": [{**kind, "name": "was"}]}
+    assert _surplus(fastavro.parse_schema(writer), fastavro.parse_schema(reader)) is None
 
 
 @given(value=st.none() | st.binary() | st.binary().map(lambda body: b"\0\0\0\0\7" + body))

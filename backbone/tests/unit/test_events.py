@@ -11,6 +11,7 @@ from city_backbone.errors import Undecodable
 from city_backbone.events import (
     Event,
     OutgoingEvent,
+    _uuid,
     cloudevents_headers,
     event_from_record,
     event_id,
@@ -127,3 +128,20 @@ def test_no_record_raises_anything_but_undecodable(
     taken: Any = [*HEADERS, *headers]
     with suppress(Undecodable):
         assert from_record(key, taken).time.tzinfo is UTC
+
+
+@given(
+    st.uuids().map(str)
+    | st.uuids().map(lambda value: value.urn)
+    | st.text("0123456789abcdefABCDEF-{}+_ urniд٣:", max_size=40)
+    | st.text("0123456789abcdefA-+_ ٣", min_size=32, max_size=33)
+)
+def test_an_id_is_read_as_uuid_reads_it(text: str) -> None:
+    try:
+        expected = UUID(text)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"badly formed|invalid literal"):
+            _uuid(text)
+    else:
+        found = _uuid(text)
+        assert (found, hash(found), found.is_safe) == (expected, hash(expected), expected.is_safe)

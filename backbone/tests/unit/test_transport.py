@@ -4,10 +4,13 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka import ConsumerRecord
+from aiokafka.errors import KafkaError
+from city_backbone.stream import transport
 from city_backbone.stream.transport import PATIENCE, Batch, Consumer
 from faust.types import TP
 from hypothesis import given
@@ -203,3 +206,86 @@ def test_an_ack_of_faust_means_nothing(consumer: Positions) -> None:
     assert batch is not None
     assert consumer.ack(object()) is False
     assert consumer.committable == 10
+
+
+class Committing(Positions):
+    """Commits to a broker that answers as told; Faust's own producer is one that never flushes."""
+
+    in_transaction = False
+
+    def __init__(self, answer: bool | None, end: int = 20) -> None:
+        super().__init__(committed=10)
+        self._committed_offset = {PLACE: 10}
+        self.answer = answer
+        self.end = end
+        self.asked: list[Mapping[TP, int]] = []
+        self.log.dev = self.log.debug
+        never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.app: Any = SimpleNamespace(producer=SimpleNamespace(flush=lambda: never))
+
+    def assignment(self) -> set[TP]:
+        return {PLACE}
+
+    async def highwaters(self, *places: TP) -> Mapping[TP, int]:
+        return dict.fromkeys(places, self.end)
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """None: the broker never answers."""
+        self.asked.append(offsets)
+        if self.answer is None:
+            await asyncio.get_running_loop().create_future()
+        return bool(self.answer)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "COMMIT_SECONDS", 0.05)
+
+
+async def test_offsets_are_committed_though_fausts_producer_hangs() -> None:
+    consumer = Committing(answer=True)
+    async with asyncio.timeout(5):
+        assert await consumer._commit_offsets({PLACE: 15})
+    assert consumer.asked == [{PLACE: 15}]
+    assert consumer._committed_offset == {PLACE: 15}
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("answer", [False, None])
+async def test_what_the_broker_did_not_take_is_not_committed(answer: bool | None) -> None:
+    consumer = Committing(answer)
+    async with asyncio.timeout(5):
+        assert not await consumer._commit_offsets({PLACE: 15})
+    assert consumer._committed_offset == {PLACE: 10}
+
+
+async def test_the_backlog_is_counted_from_what_is_committed_not_from_what_is_done() -> None:
+    """So that commits which stop, though all is done, are a stall."""
+    consumer = Committing(answer=False)
+    batch = Batch([record(10), record(11)], 10, 12)
+    consumer.complete(PLACE.topic, PLACE.partition, batch)
+    assert consumer.committable == 12
+    await consumer._commit_offsets({PLACE: 12})
+    assert await consumer.backlog() == {PLACE: (10, 20)}
+    consumer.answer = True
+    await consumer._commit_offsets({PLACE: 12})
+    assert await consumer.backlog() == {PLACE: (12, 20)}
+
+
+@pytest.mark.parametrize("failure", [KafkaError("x"), None])
+@pytest.mark.usefixtures("impatient")
+async def test_a_commit_the_broker_refuses_or_never_answers_is_tried_again_later(
+    failure: Exception | None,
+) -> None:
+    class Broker:
+        async def commit(self, offsets: Any) -> None:
+            if failure:
+                raise failure
+            await asyncio.get_running_loop().create_future()
+
+    thread: Any = object.__new__(transport._ConsumerThread)
+    thread._ensure_consumer = Broker
+    thread.assignment = lambda: {PLACE}
+    thread.log = logging.getLogger("trial")
+    async with asyncio.timeout(5):
+        assert await thread._commit({PLACE: 12}) is False

@@ -25,13 +25,12 @@ _BATCH = 100
 _LOCK = 0x7061726B  # "park"
 
 
-async def parked_keys(database: Database, topic: str) -> set[bytes | None]:
+async def parked_keys(connection: Connection, topic: str) -> set[bytes | None]:
     """Keys of `topic` that have an event waiting: later ones must wait behind it."""
-    async with database.transaction() as connection:
-        rows = await connection.execute(
-            "select distinct key from parked_event where topic = %s", (topic,)
-        )
-        return {None if row["key"] is None else bytes(row["key"]) async for row in rows}
+    rows = await connection.execute(
+        "select distinct key from parked_event where topic = %s", (topic,)
+    )
+    return {None if row["key"] is None else bytes(row["key"]) async for row in rows}
 
 
 async def park(

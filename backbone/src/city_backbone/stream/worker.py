@@ -4,29 +4,37 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TypeAlias
 
 import structlog
 from aiokafka import ConsumerRecord
 from opentelemetry import trace
 from opentelemetry.metrics import Meter
-from opentelemetry.propagate import extract
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from city_backbone import inbox, telemetry
 from city_backbone.codec import Codec
 from city_backbone.database import Connection, Database
 from city_backbone.errors import RegistryUnavailable, Transient, Undecodable, Unprocessable
-from city_backbone.events import Event, event_from_record, event_id
+from city_backbone.events import Event, event_from_record
 from city_backbone.stream.deadletter import Failure, bury
 from city_backbone.stream.parking import park, parked_keys
+from city_backbone.stream.record import event_time, producer_link
 from city_backbone.stream.transport import Batch
 
 log = structlog.get_logger()
 tracer = trace.get_tracer("city_backbone")
 
-Handler: TypeAlias = Callable[[Connection, Sequence[Event]], Awaitable[None]]
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One event of a batch that a handler will not take; the reason quotes no personal data."""
+
+    event: Event
+    reason: str
+
+
+Handler: TypeAlias = Callable[[Connection, Sequence[Event]], Awaitable[Sequence[Refusal] | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +45,18 @@ class Subscription:
     each event takes effect once. Raise Transient to have the batch tried again, Unprocessable
     (or let any other exception out) to have the event dead-lettered with the reason. What an
     Unprocessable says is also logged, so it must not quote personal data.
+
+    Cheaper than raising is to return a Refusal for each event that is not taken: those are
+    dead-lettered in this transaction and the others stand, where an exception has the whole
+    batch tried again event by event.
+
+    With `once=False` the inbox is not asked nor told: after a crash or a rebalance the handler
+    gets events again that it has had, and must itself make nothing of them.
     """
 
     topic: str
     handler: Handler
+    once: bool = True
 
 
 @dataclass(slots=True)
@@ -48,6 +64,17 @@ class _Sorted:
     events: list[tuple[ConsumerRecord, Event]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     parked: list[ConsumerRecord] = field(default_factory=list)
+
+    def behind(self, keys: set[bytes | None]) -> "_Sorted":
+        """With all records of `keys` parked, in their order."""
+        if not keys:
+            return self
+        events = [(record, event) for record, event in self.events if record.key not in keys]
+        failures = [failure for failure in self.failures if failure.record.key not in keys]
+        late = [record for record, _ in self.events if record.key in keys]
+        late += [failure.record for failure in self.failures if failure.record.key in keys]
+        parked = sorted([*self.parked, *late], key=lambda record: record.offset)
+        return _Sorted(events, failures, parked)
 
 
 class Worker:
@@ -62,7 +89,7 @@ class Worker:
         meter: Meter,
     ) -> None:
         self._group = group
-        self._handlers: Mapping[str, Handler] = {s.topic: s.handler for s in subscriptions}
+        self._subscriptions: Mapping[str, Subscription] = {s.topic: s for s in subscriptions}
         self._codec = codec
         self._database = database
         self._consumed = meter.create_counter(telemetry.CONSUMED)
@@ -91,7 +118,7 @@ class Worker:
             wait=wait_random_exponential(0.1, max=5.0),
             before_sleep=lambda state: self._wait(topic, partition, state),
         )
-        links = [link for record in batch.records if (link := _link(record))]
+        links = [link for record in batch.records if (link := producer_link(record))]
         try:
             with tracer.start_as_current_span(f"process {topic}", links=links):
                 async for attempt in attempts:
@@ -105,7 +132,7 @@ class Worker:
             "messaging.destination.partition.id": str(partition),
         }
         self._duration.record(time.perf_counter() - started, attributes)
-        self._newest[topic, partition] = _event_time(newest)
+        self._newest[topic, partition] = event_time(newest)
         log.debug(
             "batch handled",
             topic=topic,
@@ -118,44 +145,41 @@ class Worker:
 
     async def attempt(self, topic: str, records: Sequence[ConsumerRecord]) -> None:
         """Once: all in one transaction; when that fails, event by event. Raises Transient."""
-        held = await parked_keys(self._database, topic)
-        await self._settle(topic, records, await self._sort(topic, records, held))
+        await self._settle(topic, await self._sort(topic, records))
 
     async def retry_parked(self, record: ConsumerRecord) -> bool:
         """Whether a parked record could be settled now. Raises Transient."""
-        sorted_ = await self._sort(record.topic, [record], set())
+        sorted_ = await self._sort(record.topic, [record])
         if sorted_.parked:
             return False
-        await self._settle(record.topic, [record], sorted_)
+        await self._settle(record.topic, sorted_, waited=True)
         return True
 
-    async def _settle(
-        self, topic: str, records: Sequence[ConsumerRecord], sorted_: _Sorted
-    ) -> None:
+    async def _settle(self, topic: str, sorted_: _Sorted, waited: bool = False) -> None:
+        total = len(sorted_.events) + len(sorted_.failures) + len(sorted_.parked)
         try:
-            await self._commit(topic, sorted_)
-            handled = len(sorted_.events)
+            handled, parked = await self._commit(topic, sorted_, waited)
         except (Transient, asyncio.CancelledError):
             raise
         except Exception as error:
             log.warning("batch failed, trying its events alone", topic=topic, error=_summary(error))
-            await self._commit(topic, _Sorted(failures=sorted_.failures, parked=sorted_.parked))
-            handled = await self._one_by_one(topic, sorted_.events)
-        dead = len(records) - handled - len(sorted_.parked)
-        for outcome, count in (
-            ("handled", handled),
-            ("parked", len(sorted_.parked)),
-            ("dead", dead),
-        ):
+            handled, parked = await self._one_by_one(topic, sorted_.events, waited)
+            # Last: what is parked comes behind all events of its key.
+            rest = _Sorted(failures=sorted_.failures, parked=sorted_.parked)
+            parked += (await self._commit(topic, rest, waited))[1]
+        counts = {"handled": handled, "parked": parked, "dead": total - handled - parked}
+        for outcome, count in counts.items():
             if count:
                 self._consumed.add(count, {"messaging.destination.name": topic, "outcome": outcome})
 
-    async def _one_by_one(self, topic: str, events: Sequence[tuple[ConsumerRecord, Event]]) -> int:
-        handled = 0
+    async def _one_by_one(
+        self, topic: str, events: Sequence[tuple[ConsumerRecord, Event]], waited: bool
+    ) -> tuple[int, int]:
+        handled = parked = 0
         for record, event in events:
             try:
-                await self._commit(topic, _Sorted(events=[(record, event)]))
-                handled += 1
+                done = await self._commit(topic, _Sorted(events=[(record, event)]), waited)
+                handled, parked = handled + done[0], parked + done[1]
             except (Transient, asyncio.CancelledError):
                 raise
             except Exception as error:
@@ -169,13 +193,12 @@ class Worker:
                 )
                 reason = f"{type(error).__name__}: {error}"
                 failure = Failure(record, reason, _summary(error))
-                await self._commit(topic, _Sorted(failures=[failure]))
-        return handled
+                await self._commit(topic, _Sorted(failures=[failure]), waited)
+        return handled, parked
 
-    async def _sort(
-        self, topic: str, records: Sequence[ConsumerRecord], held: set[bytes | None]
-    ) -> _Sorted:
+    async def _sort(self, topic: str, records: Sequence[ConsumerRecord]) -> _Sorted:
         sorted_ = _Sorted()
+        held: set[bytes | None] = set()
         for record in records:
             if record.key in held:
                 sorted_.parked.append(record)
@@ -199,36 +222,51 @@ class Worker:
                 sorted_.events.append((record, event))
         return sorted_
 
-    async def _commit(self, topic: str, sorted_: _Sorted) -> None:
-        async with self._database.transaction() as connection:
-            await park(connection, topic, sorted_.parked, "schema id unknown, registry away")
-            for failure in sorted_.failures:
-                await self._bury(connection, topic, failure)
-            if sorted_.events:
-                ids = [event.id for _, event in sorted_.events]
-                new = await inbox.admit(connection, ids)
-                events = []
-                for _, event in sorted_.events:
-                    if event.id in new:
-                        new.discard(event.id)
-                        events.append(event)
-                if events:
-                    await self._handlers[topic](connection, events)
+    async def _commit(self, topic: str, sorted_: _Sorted, waited: bool) -> tuple[int, int]:
+        """All of it in one transaction; returns how many were handled and how many parked.
 
-    async def _bury(self, connection: Connection, topic: str, failure: Failure) -> None:
-        record = failure.record
-        grave = event_id("dead-letter", self._group, topic, record.partition, record.offset)
-        if await inbox.admit(connection, [grave]):
-            await bury(connection, self._group, topic, failure)
-            self._dead.add(1, {"messaging.destination.name": topic})
-            log.warning(
-                "event dead-lettered",
-                topic=topic,
-                partition=record.partition,
-                offset=record.offset,
-                outcome="dead",
-                reason=failure.summary,
-            )
+        What has not `waited` itself is parked behind what waits with the same key.
+        """
+        refused: list[Failure] = []
+        async with self._database.transaction() as connection:
+            if not waited:
+                sorted_ = sorted_.behind(await parked_keys(connection, topic))
+            await park(connection, topic, sorted_.parked, "schema id unknown, registry away")
+            if sorted_.events:
+                refused = await self._apply(connection, self._subscriptions[topic], sorted_.events)
+            buried = await bury(connection, self._group, topic, [*sorted_.failures, *refused])
+        if buried:
+            self._dead.add(buried, {"messaging.destination.name": topic})
+        return len(sorted_.events) - len(refused), len(sorted_.parked)
+
+    async def _apply(
+        self,
+        connection: Connection,
+        subscription: Subscription,
+        sorted_: Sequence[tuple[ConsumerRecord, Event]],
+    ) -> list[Failure]:
+        """Give the events to the handler, those that are new; returns what it refused."""
+        events = [event for _, event in sorted_]
+        if subscription.once:
+            new = await inbox.admit(connection, [event.id for event in events])
+            given, events = events, []
+            for event in given:
+                if event.id in new:
+                    new.discard(event.id)
+                    events.append(event)
+        if not events:
+            return []
+        reasons = {
+            refusal.event.offset: refusal
+            for refusal in await subscription.handler(connection, events) or ()
+        }
+        if subscription.once and reasons:  # so that it can be sent again once its cause is gone
+            await inbox.withdraw(connection, [refusal.event.id for refusal in reasons.values()])
+        return [
+            Failure(record, reasons[event.offset].reason, reasons[event.offset].reason)
+            for record, event in sorted_
+            if event.offset in reasons
+        ]
 
     def _wait(self, topic: str, partition: int, state: RetryCallState) -> None:
         error = repr(state.outcome and state.outcome.exception())
@@ -239,22 +277,3 @@ class Worker:
 def _summary(error: Exception) -> str:
     """What may be logged: our own words, but of a library's error its type (it may quote data)."""
     return repr(error) if isinstance(error, Unprocessable) else type(error).__name__
-
-
-def _event_time(record: ConsumerRecord) -> float:
-    """`ce_time`, or when the broker took the record for one without."""
-    try:
-        header = dict(record.headers).get("ce_time") or b""
-        return datetime.fromisoformat(header.decode()).timestamp()
-    except ValueError:
-        return float(record.timestamp / 1000)
-
-
-def _link(record: ConsumerRecord) -> trace.Link | None:
-    """A link to the producer's span when the source decided to sample it."""
-    header = dict(record.headers).get("traceparent") or b""
-    traceparent = header.decode("ascii", "replace")
-    if not traceparent.endswith("-01"):
-        return None
-    context = trace.get_current_span(extract({"traceparent": traceparent})).get_span_context()
-    return trace.Link(context) if context.is_valid else None

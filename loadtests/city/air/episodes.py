@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from loadtests.city.noise import draws
-from loadtests.city.places import DONGS, Dong, metres_between
-from loadtests.city.rates import (
+from loadtests.city.air.places import DONGS, Dong, metres_between
+from loadtests.city.air.rates import (
     DUST_PEAK,
     DUST_SHARE,
     EPISODE_CHANCE_PER_DAY,
@@ -18,6 +17,7 @@ from loadtests.city.rates import (
     HAZE_PEAK,
     Pollutant,
 )
+from loadtests.city.seeded import draws
 
 _DAY = 86_400
 

@@ -20,9 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tenacity import wait_none
 
-from loadtests.city.errors import SensorsError, SettingsError
-from loadtests.city.model import readings
-from loadtests.city.player import Player, horizon
+from loadtests.city.air.model import readings
+from loadtests.city.air.player import AirPlayer, horizon
+from loadtests.city.errors import RefusedError, SettingsError
 from loadtests.city.settings import CitySettings
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -47,10 +47,10 @@ class World:
             raise asyncio.CancelledError
         self.elapsed += self.rests.pop(0)
 
-    def player(self, **changes: Any) -> Player:
+    def player(self, **changes: Any) -> AirPlayer:
         nowhere = Path("unused.pem")
         given = {"tls": TlsSettings(cert_file=nowhere, key_file=nowhere, ca_file=nowhere)}
-        return Player(
+        return AirPlayer(
             self.stub,
             CitySettings.model_validate(given | changes),
             now=self.now,
@@ -59,7 +59,7 @@ class World:
             backoff=wait_none(),
         )
 
-    async def play(self, **changes: Any) -> Player:
+    async def play(self, **changes: Any) -> AirPlayer:
         """Play through all rests."""
         player = self.player(**changes)
         async with asyncio.timeout(60):
@@ -171,7 +171,7 @@ async def test_stations_that_sensors_has_forgotten_are_registered_again(world: W
 @pytest.mark.asyncio
 async def test_a_refusal_that_would_come_again_ends_it_by_name(world: World) -> None:
     world.sensors.fail_before = [grpc.StatusCode.PERMISSION_DENIED]
-    with pytest.raises(SensorsError, match="PublishReadings: PERMISSION_DENIED: told to"):
+    with pytest.raises(RefusedError, match="PublishReadings: PERMISSION_DENIED: told to"):
         await world.player(start=NOW - timedelta(days=1)).run()
 
 

@@ -6,44 +6,27 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
-import grpc
 import structlog
 from city.sensors.v1 import sensors_pb2 as pb
-from city_backbone.errors import Transient
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 from tenacity.wait import wait_base
 
-from loadtests.city.errors import SensorsError, SettingsError
-from loadtests.city.model import Reading, readings, stations
+from loadtests.city.air.model import Reading, readings, stations
+from loadtests.city.air.wire import box, published, registration
+from loadtests.city.calls import BACKOFF, Calls
+from loadtests.city.errors import SettingsError
 from loadtests.city.settings import CitySettings
-from loadtests.city.wire import box, published, registration
 
 if TYPE_CHECKING:
     from city.sensors.v1.sensors_pb2_grpc import SensorsServiceAsyncStub
 
-_Request = TypeVar("_Request", contravariant=True)
-_Answer = TypeVar("_Answer", covariant=True)
 _log = structlog.get_logger(__name__)
 
 CHUNK = 900
 _BACK = timedelta(days=60)
 _REST_SECONDS = 1.0
 _REPORT_SECONDS = 30.0
-_PERMANENT = frozenset(
-    {
-        grpc.StatusCode.INVALID_ARGUMENT,
-        grpc.StatusCode.NOT_FOUND,
-        grpc.StatusCode.ALREADY_EXISTS,
-        grpc.StatusCode.PERMISSION_DENIED,
-        grpc.StatusCode.UNAUTHENTICATED,
-        grpc.StatusCode.FAILED_PRECONDITION,
-        grpc.StatusCode.OUT_OF_RANGE,
-        grpc.StatusCode.UNIMPLEMENTED,
-    }
-)
-BACKOFF = wait_random_exponential(multiplier=0.5, max=30)
 
 
 def horizon(start: datetime, elapsed: float, hours_per_second: float, now: datetime) -> datetime:
@@ -52,11 +35,7 @@ def horizon(start: datetime, elapsed: float, hours_per_second: float, now: datet
     return start + timedelta(seconds=max(0.0, ahead))
 
 
-class _Rpc(Protocol[_Request, _Answer]):
-    def __call__(self, request: _Request, /, *, timeout: float) -> Awaitable[_Answer]: ...
-
-
-class Player:
+class AirPlayer:
     """Sends each reading until sensors acknowledges it, in order, at most CHUNK unacknowledged.
 
     While sensors is away modelled time runs on; what was missed follows at once afterwards. `now`
@@ -78,11 +57,11 @@ class Player:
         self._now = now
         self._monotonic = monotonic
         self._rest = rest
-        self._backoff = backoff
+        self._call = Calls("sensors", settings.call_seconds, backoff)
         self.outcome: Counter[str] = Counter()
 
     async def run(self) -> None:
-        """Play until cancelled. Raises SensorsError for a refusal that would come again."""
+        """Play until cancelled. Raises RefusedError for a refusal that would come again."""
         await self.register()
         start = sent = await self.first()
         began = reported = self._monotonic()
@@ -139,37 +118,6 @@ class Player:
             return self._sensors.PublishReadings(iter((message,)), timeout=timeout)
 
         return await self._call("PublishReadings", publish, request)
-
-    async def _call(self, method: str, rpc: _Rpc[_Request, _Answer], request: _Request) -> _Answer:
-        async def once() -> _Answer:
-            return await rpc(request, timeout=self._settings.call_seconds)
-
-        def away(state: RetryCallState) -> None:
-            error = state.outcome.exception() if state.outcome else None
-            _log.warning("sensors-away", method=method, attempt=state.attempt_number, **_why(error))
-
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(_is_transient),
-            wait=self._backoff,
-            before_sleep=away,
-            reraise=True,
-        )
-        try:
-            return await retrying(once)
-        except grpc.aio.AioRpcError as error:
-            raise SensorsError(f"{method}: {error.code().name}: {error.details()}") from error
-
-
-def _is_transient(error: BaseException) -> bool:
-    if isinstance(error, grpc.aio.AioRpcError):
-        return error.code() not in _PERMANENT
-    return isinstance(error, Transient)
-
-
-def _why(error: BaseException | None) -> dict[str, str]:
-    if isinstance(error, grpc.aio.AioRpcError):
-        return {"code": error.code().name, "reason": str(error.details())}
-    return {"code": type(error).__name__, "reason": str(error)}
 
 
 def _has_unknown_station(answer: pb.PublishReadingsResponse) -> bool:

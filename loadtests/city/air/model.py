@@ -7,11 +7,10 @@ from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
 from functools import lru_cache
 
-from loadtests.city import episodes
-from loadtests.city.errors import SliceError
-from loadtests.city.noise import draws, drift
-from loadtests.city.places import DONGS, Dong, moved
-from loadtests.city.rates import (
+from loadtests.city.air import episodes
+from loadtests.city.air.noise import drift
+from loadtests.city.air.places import DONGS, Dong, moved
+from loadtests.city.air.rates import (
     CUT_OFF,
     DONG_SPREAD,
     MALFORMED_SHARE,
@@ -25,6 +24,8 @@ from loadtests.city.rates import (
     UNIT_MIX_UP_SHARE,
     Pollutant,
 )
+from loadtests.city.errors import SliceError
+from loadtests.city.seeded import draws
 
 STATIONS_PER_DONG = 10
 INTERVAL = timedelta(minutes=10)

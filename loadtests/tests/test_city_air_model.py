@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtests.city import episodes
+from loadtests.city.air import episodes
+from loadtests.city.air.model import Fault, Reading, readings, stations
+from loadtests.city.air.places import DONGS
+from loadtests.city.air.rates import PARTICULATES, PATTERNS, Pollutant
 from loadtests.city.errors import SliceError
-from loadtests.city.model import Fault, Reading, readings, stations
-from loadtests.city.places import DONGS
-from loadtests.city.rates import PARTICULATES, PATTERNS, Pollutant
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -56,7 +56,7 @@ def test_the_zone_of_the_slice_does_not_matter() -> None:
 
 def test_another_process_makes_the_same_values() -> None:
     code = (
-        "from datetime import *; from loadtests.city.model import readings;"
+        "from datetime import *; from loadtests.city.air.model import readings;"
         "t = datetime(2026, 3, 2, tzinfo=UTC);"
         "print(repr(list(readings(5, t, t + timedelta(minutes=20)))))"
     )

@@ -1,15 +1,10 @@
-"""Random numbers that depend only on what they are for, so that any slice is made alone."""
+"""Slow random movement of the air."""
 
 import math
-import random
 from functools import lru_cache
 
-from loadtests.city.rates import CUT_OFF, PERSISTENCE
-
-
-def draws(seed: int, *purpose: object) -> random.Random:
-    """A generator of its own for one purpose; the same on every machine and in every order."""
-    return random.Random("/".join(map(str, (seed, *purpose))))
+from loadtests.city.air.rates import CUT_OFF, PERSISTENCE
+from loadtests.city.seeded import draws
 
 
 @lru_cache(maxsize=1 << 16)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from city.sensors.v1 import sensors_pb2 as pb
 from city.type.v1 import position_pb2
 
-from loadtests.city.model import INTERVAL, Reading, Station
-from loadtests.city.rates import Pollutant
+from loadtests.city.air.model import INTERVAL, Reading, Station
+from loadtests.city.air.rates import Pollutant
 
 _NAMESPACE = uuid.UUID("5d0c7a58-5b7e-5c6e-9a39-0c1f5f0f7a11")
 _POLLUTANTS = {p: pb.Pollutant.Value(f"POLLUTANT_{p}") for p in Pollutant}

@@ -1,0 +1,32 @@
+"""What is read off a Kafka record without decoding it."""
+
+from datetime import datetime
+
+from aiokafka import ConsumerRecord
+from opentelemetry import trace
+from opentelemetry.propagate import extract
+
+
+def event_time(record: ConsumerRecord) -> float:
+    """Seconds since 1970 of `ce_time`, or when the broker took the record for one without."""
+    try:
+        return datetime.fromisoformat(_header(record, "ce_time").decode()).timestamp()
+    except ValueError:
+        return float(record.timestamp / 1000)
+
+
+def producer_link(record: ConsumerRecord) -> trace.Link | None:
+    """A link to the producer's span when the source decided to sample it."""
+    header = _header(record, "traceparent")
+    if not header.endswith(b"-01"):
+        return None
+    traceparent = header.decode("ascii", "replace")
+    context = trace.get_current_span(extract({"traceparent": traceparent})).get_span_context()
+    return trace.Link(context) if context.is_valid else None
+
+
+def _header(record: ConsumerRecord, name: str) -> bytes:
+    for found, value in record.headers:
+        if found == name:
+            return value or b""
+    return b""

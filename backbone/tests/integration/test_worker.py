@@ -1,0 +1,261 @@
+"""What a handler refuses, what it gets again, and what breaks its reader: on the real database,
+registry and codec, without the broker in between."""
+
+import dataclasses
+import json
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+from aiokafka import ConsumerRecord
+from city_backbone import registration
+from city_backbone.codec import Codec
+from city_backbone.database import Connection, migrate
+from city_backbone.database import Database as Pool
+from city_backbone.errors import Transient, Unprocessable
+from city_backbone.events import Event, OutgoingEvent, cloudevents_headers
+from city_backbone.outbox import unpack_headers
+from city_backbone.registry import SchemaRegistry
+from city_backbone.stream.parking import park
+from city_backbone.stream.worker import Refusal, Subscription, Worker
+from city_backbone.testing import Mesh
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+from .test_parking import register
+from .things import DEAD, TOPIC, WRITER, Database, Source, framed, number, settings_of
+
+Take = Callable[[Connection, Sequence[Event]], Awaitable[Sequence[Refusal] | None]]
+
+
+class Trial:
+    """One worker with a handler of its own; it notes the counts it was given."""
+
+    def __init__(self, pool: Pool, codec: Codec, source: Source, database: Database) -> None:
+        self._pool, self._codec = pool, codec
+        self.source, self.database = source, database
+        self.given: list[list[int]] = []
+        self.first = int.from_bytes(os.urandom(6))  # a dead letter is known by its offset
+        self.reader = InMemoryMetricReader()
+        self.meters = MeterProvider([self.reader])
+
+    def worker(self, take: Take, *, once: bool = True) -> Worker:
+        async def noted(connection: Connection, events: Sequence[Event]) -> Any:
+            self.given.append([event.data["count"] for event in events])
+            await connection.execute(
+                "insert into effect (event_id, thing_id, count, place)"
+                " select * from unnest(%s::uuid[], %s::text[], %s::bigint[], %s::text[])",
+                (
+                    [event.id for event in events],
+                    [event.key for event in events],
+                    [event.data["count"] for event in events],
+                    ["" for _ in events],
+                ),
+            )
+            return await take(connection, events)
+
+        subscription = Subscription(TOPIC, noted, once=once)
+        meter = self.meters.get_meter("trial")
+        return Worker("probe", [subscription], self._codec, self._pool, meter)
+
+    def record(
+        self,
+        number: int,
+        offset: int | None = None,
+        schema: tuple[int, Any] | None = None,
+        key: object = None,
+    ) -> ConsumerRecord:
+        identity, written = schema or (self.source.identity, WRITER)
+        key = f"{self.source.run}-{number if key is None else key}"
+        data = {"thing_id": key, "count": number, "note": ""}
+        event = OutgoingEvent(TOPIC, key, self.source.id(number), datetime.now(UTC), data)
+        return ConsumerRecord(
+            TOPIC,
+            0,
+            self.first + (number if offset is None else offset),
+            0,
+            0,
+            key.encode(),
+            framed(identity, data, written),
+            None,
+            -1,
+            -1,
+            tuple(cloudevents_headers(event, "probe")),
+        )
+
+    def records(self, *numbers: int) -> list[ConsumerRecord]:
+        return [self.record(number) for number in numbers]
+
+    async def effects(self) -> list[int]:
+        return [row["count"] for row in await self.source.effects(self.database)]
+
+    async def dead(self) -> dict[int, str]:
+        """Offsets with reasons of what is on its way to the dead-letter topic."""
+        rows = await self.database.execute(
+            "select headers from outbox where topic = %s and convert_from(key, 'UTF8') like %s"
+            " order by id",
+            (DEAD, f"{self.source.run}-%"),
+        )
+        found = [dict(unpack_headers(row["headers"])) for row in await rows.fetchall()]
+        dead = {
+            int(headers["dlt_offset"]) - self.first: headers["dlt_reason"].decode()
+            for headers in found
+        }
+        assert len(dead) == len(found), "one was sent twice"
+        return dead
+
+    async def remembered(self, *numbers: int) -> int:
+        return await number(
+            self.database,
+            "select count(*) from inbox where event_id = any(%s)",
+            [self.source.id(one) for one in numbers],
+        )
+
+    def consumed(self) -> dict[str, int]:
+        data = self.reader.get_metrics_data()
+        assert data
+        return {
+            cast(Any, point).attributes["outcome"]: cast(Any, point).value
+            for resource in data.resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+            if metric.name == "messaging.client.consumed.messages"
+            for point in metric.data.data_points
+        }
+
+
+@pytest.fixture
+async def trial(mesh: Mesh, source: Source, database: Database) -> AsyncIterator[Trial]:
+    async with _opened(mesh) as (pool, codec):
+        yield Trial(pool, codec, source, database)
+    await database.execute("delete from outbox where topic = %s", (DEAD,))
+    await database.execute(
+        "delete from parked_event where convert_from(key, 'UTF8') like %s", (f"{source.run}-%",)
+    )
+
+
+@asynccontextmanager
+async def _opened(mesh: Mesh) -> AsyncIterator[tuple[Pool, Codec]]:
+    settings = settings_of(mesh)
+    await migrate(settings.database, "probe")
+    pool = Pool(settings.database)
+    await pool.open()
+    registry = SchemaRegistry(settings.registry, pool)
+    await registry.open()
+    codec = Codec(registration.load(settings.registration_file), registry)
+    await codec.open()
+    try:
+        yield pool, codec
+    finally:
+        await registry.close()
+        await pool.close()
+
+
+async def all_of_it(connection: Connection, events: Sequence[Event]) -> None:
+    pass
+
+
+async def no_odd_ones(connection: Connection, events: Sequence[Event]) -> list[Refusal]:
+    return [Refusal(event, "odd") for event in events if event.data["count"] % 2]
+
+
+@pytest.mark.parametrize("once", [True, False])
+async def test_what_is_refused_is_dead_lettered_and_the_others_stand(
+    trial: Trial, once: bool
+) -> None:
+    await trial.worker(no_odd_ones, once=once).attempt(TOPIC, trial.records(*range(6)))
+    assert trial.given == [list(range(6))], "the batch was not to be tried again"
+    assert await trial.effects() == list(range(6))
+    assert await trial.dead() == {1: "odd", 3: "odd", 5: "odd"}
+    assert trial.consumed() == {"handled": 3, "dead": 3}
+
+
+async def test_a_refusal_is_undone_with_its_transaction(trial: Trial) -> None:
+    async def fails(connection: Connection, events: Sequence[Event]) -> None:
+        raise Transient("not now")
+
+    worker = trial.worker(fails)
+    with pytest.raises(Transient):
+        await worker.attempt(TOPIC, trial.records(0, 1))
+    assert await trial.effects() == []
+    assert await trial.dead() == {}
+
+
+async def test_once_gives_an_event_once_but_again_when_it_was_refused(trial: Trial) -> None:
+    """A refused event may be sent again from the dead-letter topic, once its cause is gone."""
+    await trial.worker(no_odd_ones).attempt(TOPIC, trial.records(0, 1))
+    assert await trial.remembered(0, 1) == 1
+    redriven = [trial.record(0, offset=10), trial.record(1, offset=11)]
+    await trial.worker(all_of_it).attempt(TOPIC, redriven)
+    assert trial.given == [[0, 1], [1]]
+
+
+async def test_not_once_leaves_the_inbox_alone_and_gives_an_event_again(trial: Trial) -> None:
+    worker = trial.worker(no_odd_ones, once=False)
+    for _ in range(2):
+        await worker.attempt(TOPIC, trial.records(0, 1, 2, 2))
+    assert trial.given == [[0, 1, 2, 2]] * 2
+    assert await trial.remembered(0, 1, 2) == 0
+    assert await trial.dead() == {1: "odd"}, "though it was refused twice"
+
+
+async def test_a_handler_that_raises_and_refuses_does_both_event_by_event(trial: Trial) -> None:
+    async def picky(connection: Connection, events: Sequence[Event]) -> list[Refusal]:
+        if any(event.data["count"] == 2 for event in events):
+            raise Unprocessable("two")
+        return await no_odd_ones(connection, events)
+
+    await trial.worker(picky).attempt(TOPIC, trial.records(*range(4)))
+    assert trial.given == [[0, 1, 2, 3], [0], [1], [2], [3]]
+    assert await trial.effects() == [0, 1, 3]
+    assert await trial.dead() == {1: "odd", 2: "Unprocessable: two", 3: "odd"}
+    assert trial.consumed() == {"handled": 1, "dead": 3}
+
+
+async def test_a_schema_that_breaks_its_reader_takes_its_event_alone(
+    trial: Trial, environment: dict[str, str]
+) -> None:
+    """PostgreSQL cannot keep U+0000, so that this schema, good Avro, cannot be learned."""
+    breaking = {**WRITER, "doc": f"\0 {trial.source.run}"}
+    assert "\\u0000" in json.dumps(breaking)
+    schema = (await register(environment, breaking), breaking)
+    records = [trial.record(0), trial.record(1, schema=schema), trial.record(2)]
+    await trial.worker(all_of_it).attempt(TOPIC, records)
+    assert trial.given == [[0, 2]]
+    (reason,) = (await trial.dead()).values()
+    assert reason.startswith("UntranslatableCharacter")
+    assert trial.consumed() == {"handled": 2, "dead": 1}
+
+
+async def test_behind_a_parked_event_its_key_waits_in_order_though_the_batch_fails(
+    trial: Trial,
+) -> None:
+    async def picky(connection: Connection, events: Sequence[Event]) -> None:
+        if any(event.data["count"] == 3 for event in events):
+            raise Unprocessable("three")
+
+    async with trial.database.transaction():
+        await park(trial.database, TOPIC, [trial.record(0, key="held")], "trial")
+    bad = dataclasses.replace(trial.record(4, key="held"), value=b"no avro")
+    records = [
+        trial.record(1, key="held"),
+        trial.record(2),
+        trial.record(3),
+        bad,
+        trial.record(5, key="held"),
+    ]
+    await trial.worker(picky).attempt(TOPIC, records)
+    assert trial.given == [[2, 3], [2], [3]]
+    assert await trial.effects() == [2]
+    assert await trial.dead() == {3: "Unprocessable: three"}
+    assert trial.consumed() == {"handled": 1, "dead": 1, "parked": 3}
+    rows = await trial.database.execute(
+        "select \"offset\" from parked_event where convert_from(key, 'UTF8') = %s order by id",
+        (f"{trial.source.run}-held",),
+    )
+    parked = [row["offset"] - trial.first for row in await rows.fetchall()]
+    assert [place for place in parked if place != 4] == [0, 1, 5]
+    assert 4 in parked, "poison has no effect, so its place among the others does not matter"

@@ -1,0 +1,146 @@
+"""A stream that only a new process can help says so, and one that waits does not."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from aiokafka.errors import KafkaConnectionError
+from city_backbone.codec import Codec
+from city_backbone.database import Database
+from city_backbone.settings import ServiceSettings
+from city_backbone.stream.engine import Engine, Stalled
+from opentelemetry.metrics import get_meter
+
+AT_ONCE = 1e-9  # any two looks are further apart
+PLACE = ("trial.thing-seen.v1", 0)
+
+
+class Consumer:
+    """Stands for our transport's: tells what it was told."""
+
+    def __init__(self) -> None:
+        self.told: Mapping[Any, tuple[int, int]] | Exception = {}
+
+    async def backlog(self) -> Mapping[Any, tuple[int, int]]:
+        if isinstance(self.told, Exception):
+            raise self.told
+        return self.told
+
+
+class Trial:
+    """An engine whose Faust app is played by hand."""
+
+    def __init__(self, servers: str = "127.0.0.1:1") -> None:
+        settings: Any = ServiceSettings.model_construct(
+            kafka=SimpleNamespace(
+                bootstrap_servers=servers,
+                security_protocol="SASL_PLAINTEXT",
+                username="",
+                password=SimpleNamespace(get_secret_value=str),
+                session_timeout_seconds=6.0,
+                max_poll_records=500,
+            ),
+            instance="trial-0",
+            stall_seconds=AT_ONCE,
+        )
+        self.engine = Engine(
+            "trial", settings, [], cast(Codec, None), cast(Database, None), get_meter("trial")
+        )
+        self.consumer = Consumer()
+        self.app = SimpleNamespace(
+            crashed=False,
+            crash_reason=None,
+            started=True,
+            rebalancing_count=1,
+            rebalancing=False,
+            consumer=self.consumer,
+        )
+        self.engine._app = self.app
+
+    async def look(self, times: int = 1) -> None:
+        for _ in range(times):
+            await self.engine._watch()
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[str]:
+    """The address of something that takes connections, as a broker does."""
+    server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_a_backlog_that_does_not_move_is_a_stall() -> None:
+    trial = Trial()
+    trial.consumer.told = {PLACE: (10, 20)}
+    await trial.look()
+    with pytest.raises(Stalled, match=r"no progress on .*thing-seen"):
+        await trial.look()
+
+
+async def test_a_backlog_that_moves_or_is_empty_is_none() -> None:
+    trial = Trial()
+    for done in (*range(10), 20, 20, 20):
+        trial.consumer.told = {PLACE: (done, 20)}
+        await trial.look()
+
+
+async def test_a_backlog_nobody_can_tell_is_as_it_was_and_so_is_a_stall() -> None:
+    trial = Trial()
+    trial.consumer.told = {PLACE: (10, 20)}
+    await trial.look()
+    trial.consumer.told = KafkaConnectionError("away")
+    with pytest.raises(Stalled, match="no progress"):
+        await trial.look()
+
+
+async def test_a_batch_that_waits_for_a_neighbour_is_no_stall() -> None:
+    trial = Trial()
+    trial.consumer.told = {PLACE: (10, 20)}
+    trial.engine._worker._waiting[PLACE] = "DatabaseUnavailable()"
+    await trial.look(3)
+    trial.engine._worker._waiting.clear()
+    with pytest.raises(Stalled):
+        await trial.look()
+
+
+@pytest.mark.parametrize(
+    "away", [{"started": False}, {"rebalancing": True}, {"rebalancing_count": 0}]
+)
+async def test_a_group_not_joined_for_long_though_the_broker_is_there_is_a_stall(
+    away: dict[str, Any],
+) -> None:
+    async with listening() as server:
+        trial = Trial(f"127.0.0.1:1,{server}")
+        vars(trial.app).update(away)
+        with pytest.raises(Stalled, match="consumer group not joined"):
+            await trial.look(2)
+
+
+async def test_a_group_not_joined_because_the_broker_is_away_waits() -> None:
+    trial = Trial("127.0.0.1:1")
+    trial.app.rebalancing = True
+    await trial.look(3)
+    assert trial.engine._away_since is None, "its time begins when the broker is back"
+
+
+async def test_the_time_away_is_counted_anew_after_each_join() -> None:
+    async with listening() as server:
+        trial = Trial(server)
+        trial.engine._stall_seconds = 3600
+        trial.app.rebalancing = True
+        await trial.look()
+        assert trial.engine._away_since is not None
+        trial.app.rebalancing = False
+        await trial.look()
+        assert trial.engine._away_since is None
+
+
+async def test_a_crashed_app_is_a_stall_with_its_reason() -> None:
+    trial = Trial()
+    trial.app.crashed, trial.app.crash_reason = True, RuntimeError("why")
+    with pytest.raises(Stalled, match="why"):
+        await trial.look()

@@ -1,0 +1,1 @@
+"""Scripted scenes on sites of their own, each with the outcome it must have."""
