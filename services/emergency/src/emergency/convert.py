@@ -128,6 +128,9 @@ def incident(
         source_reference=one.source.reference,
         history=[_change(change) for change in history],
         deliveries=[_delivery(delivery) for delivery in deliveries],
+        police_code=facts.police_code,
+        desks=facts.desks,
+        items=facts.items,
     )
 
 

@@ -3,6 +3,8 @@
 EmergencyError
 ├── TransitionRefused       the life cycle of an incident does not allow it
 ├── AlertUnusable           an air alert that no incident can be made of
+├── AlarmUnusable           an alarm that no incident can be made of
+├── RulesInvalid            dispatch rules that cannot be used
 ├── NumbersExhausted        no occurrence number is free near the incident's time
 ├── MessageRefused          an SCSNS message that can be read but not taken
 ├── MessageUnreadable       bytes that are no SCSNS message
@@ -30,6 +32,22 @@ class AlertUnusable(EmergencyError):
 
     def __init__(self, field: str, expected: str) -> None:
         super().__init__(f"{field}: expected {expected}")
+        self.field = field
+
+
+class AlarmUnusable(EmergencyError):
+    """A field of an alarm cannot be used."""
+
+    def __init__(self, field: str, expected: str) -> None:
+        super().__init__(f"{field}: expected {expected}")
+        self.field = field
+
+
+class RulesInvalid(EmergencyError):
+    """A field of the dispatch rules is wrong."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
         self.field = field
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import structlog
 from city_backbone.database import Connection
 
-from emergency import store, store_scsns
+from emergency import store, store_context, store_scsns
 from emergency.domain import air
 from emergency.domain.air import AirAlert
 from emergency.domain.incident import OPEN, Facts, Grade, Incident, Position, Source, Status
@@ -93,7 +93,8 @@ async def take_message(
 ) -> bool:
     """Apply what `room` sent, False when the same message was taken before.
 
-    `sender` is its city and system code. Raises MessageRefused where the life cycle or our
+    `sender` is its city and system code. A room that asks for video at a place is answered later:
+    see the context package. Raises MessageRefused where the life cycle or our
     ignorance of the occurrence does not allow it.
     """
     one = incident_id("scsns", sender, event.ocrNbr)
@@ -126,6 +127,13 @@ async def take_message(
     else:
         raise MessageRefused("body.ocrSts", f"{event.ocrNbr} is not known here, expected 10 first")
     await ledger.record(connection, news)
+    latest = news[-1]
+    asks = latest.kind in linked.VIDEO_REQUESTS and latest.facts.position is not None
+    if asks and latest.status in OPEN:
+        if ledger.reaches(room):
+            await store_context.want(connection, [one], room)
+        else:
+            log.warning("video asked for by a room that is not in ROOMS", room=room)
     return True
 
 
@@ -167,4 +175,6 @@ def _facts(event: Event, known: Incident | None) -> Facts:
         place=event.ocrPlc or old.place,
         position=position or old.position,
         items={**old.items, **event.items},
+        police_code=old.police_code,
+        desks=old.desks,
     )

@@ -8,7 +8,7 @@ from city_backbone.events import OutgoingEvent, event_id
 from city_backbone.outbox import Outbox
 
 from emergency import store, store_rooms
-from emergency.domain.incident import Incident, Position
+from emergency.domain.incident import Incident, Position, Status
 from emergency.domain.routing import Route, rooms_for
 from emergency.domain.scsns.linked import STATUS_CODES
 from emergency.domain.scsns.outgoing import event_body
@@ -24,7 +24,7 @@ def incident_id(*parts: object) -> UUID:
 
 
 class Ledger:
-    """The only place that changes an incident."""
+    """The only place that changes an incident, and that tells rooms."""
 
     def __init__(
         self,
@@ -38,6 +38,10 @@ class Ledger:
         self._metrics = metrics
         self._unknown_position = unknown_position
 
+    def reaches(self, room: str) -> bool:
+        """Whether a message to `room` would be delivered."""
+        return any(route.room == room for route in self._routes)
+
     async def record(self, connection: Connection, revisions: Sequence[Incident]) -> list[Incident]:
         """Write `revisions`, of locked incidents, in order; once per transaction.
 
@@ -47,20 +51,29 @@ class Ledger:
             return []
         saved = await store.save(connection, revisions)
         await self._outbox.add(connection, [incident_changed(revision) for revision in saved])
-        await store_rooms.enqueue(
-            connection, [message for revision in saved for message in self._messages(revision)]
-        )
+        await store_rooms.enqueue(connection, await self._messages(connection, saved))
         for revision in saved:
             self._metrics.changed(revision)
         return saved
 
-    def _messages(self, revision: Incident) -> list[NewMessage]:
-        rooms = rooms_for(revision, self._routes)
-        if not rooms:
-            return []
-        body = event_body(revision, self._unknown_position)
-        code = STATUS_CODES[revision.status]
-        return [NewMessage(room, revision.id, revision.revision, code, body) for room in rooms]
+    async def _messages(
+        self, connection: Connection, revisions: Sequence[Incident]
+    ) -> list[NewMessage]:
+        known = {one.id for one in revisions if one.facts.desks and one.revision > 1}
+        told = await store_rooms.told(connection, known) if known else set()
+        messages = []
+        for one in revisions:
+            for called in rooms_for(one, self._routes):
+                later = one.status is Status.CHANGED and called.desk is not None
+                shown = one.status
+                if later and (called.room, one.id) not in told:
+                    # What is a change to others is new to a room that is called only now.
+                    shown = Status.OCCURRED
+                told.add((called.room, one.id))
+                body = event_body(one, self._unknown_position, called.desk, shown)
+                code = STATUS_CODES[shown]
+                messages.append(NewMessage(called.room, one.id, one.revision, code, body))
+        return messages
 
 
 def incident_changed(revision: Incident) -> OutgoingEvent:
@@ -85,5 +98,7 @@ def incident_changed(revision: Incident) -> OutgoingEvent:
             "changed_at": revision.changed_at,
             "source": revision.source.name,
             "source_reference": revision.source.reference,
+            "police_code": facts.police_code,
+            "desks": list(facts.desks),
         },
     )

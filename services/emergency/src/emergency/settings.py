@@ -1,10 +1,13 @@
 """Settings: EMERGENCY_* variables; EMERGENCY_ROOMS and EMERGENCY_PEER_ROOMS are JSON."""
 
+import pathlib
 from typing import Annotated, Self
 
 from city_backbone.settings import ServiceSettings
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
+
+from emergency.domain.dispatch import Desk
 
 CityCode = Annotated[str, Field(pattern=r"^[A-Z][0-9]{10}$")]
 SystemCode = Annotated[str, Field(pattern=r"^[A-Z0-9]{2,8}$")]
@@ -17,13 +20,14 @@ class _Model(BaseModel):
 
 
 class RoomSettings(_Model):
-    """A room that is told of incidents."""
+    """A room that is told of incidents: those dispatched to its `desks`, or without, by `kinds`."""
 
     name: RoomName
     url: str = Field(pattern=r"^https?://[^/]")
     api_key: SecretStr = Field(min_length=1)
     receive_code: CityCode = "B4113000000"
     kinds: tuple[str, ...] = Field(default=("*",), min_length=1)
+    desks: tuple[Desk, ...] = ()
     auth_path: Path = "/api/getAuth.json"
     event_path: Path = "/linkHttp/recvEvent.json"
 
@@ -57,6 +61,33 @@ class IncomingSettings(_Model):
     read_seconds: float = Field(default=10.0, gt=0)
 
 
+class ContextSettings(_Model):
+    """What is asked about an incident of alarms, and how long is waited; metres, seconds, hours."""
+
+    deadline_seconds: float = Field(default=2.0, gt=0, le=30)
+    concurrency: int = Field(default=16, ge=1, le=100)
+    poll_seconds: float = Field(default=1.0, gt=0)
+    camera_metres: float = Field(default=300.0, gt=0, le=5000)
+    camera_limit: int = Field(default=5, ge=1, le=20)
+    air_metres: float = Field(default=2000.0, gt=0, le=20_000)
+    air_hours: float = Field(default=6.0, gt=0)
+
+    @property
+    def claim_seconds(self) -> float:
+        """How long a replica keeps a request: its calls' deadline and time to write it down."""
+        return self.deadline_seconds + 30.0
+
+
+class SceneSettings(_Model):
+    """The cameras that a room gets which asks for video, and how often `cameras` is tried."""
+
+    radius_metres: float = Field(default=150.0, gt=0, le=5000)
+    limit: int = Field(default=8, ge=1, le=20)
+    attempts: int = Field(default=8, ge=1)
+    backoff_base_seconds: float = Field(default=1.0, gt=0)
+    backoff_cap_seconds: float = Field(default=30.0, gt=0)
+
+
 class CityPosition(_Model):
     """WGS 84, degrees."""
 
@@ -80,6 +111,13 @@ class EmergencySettings(ServiceSettings):
     # The city hall of Uijeongbu.
     unknown_position: CityPosition | None = CityPosition(latitude=37.7381, longitude=127.0337)
     complete_after_hours: float = Field(default=24.0, gt=0)
+    # Alarms this near to each other in place and time are one incident.
+    merge_metres: float = Field(default=100.0, gt=0, le=5000)
+    merge_seconds: float = Field(default=120.0, gt=0, le=86_400)
+    # Instead of the rules in the package.
+    dispatch_rules_file: pathlib.Path | None = None
+    context: ContextSettings = ContextSettings()
+    scene: SceneSettings = SceneSettings()
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

@@ -166,27 +166,28 @@ def _with_number(revision: Incident, numbers: dict[UUID, int]) -> Incident:
 _UPSERT = """
 insert into incident (
     incident_id, kind, status, grade, title, description, place, latitude, longitude, items,
-    occurred_at, changed_at, changed_by, ended_at, revision,
-    source, source_reference, source_room, source_sequence, number
+    police_code, desks, occurred_at, changed_at, changed_by, ended_at, revision,
+    source, source_reference, source_room, source_sequence, number, alarm_at
 ) values (
     %(incident_id)s, %(kind)s, %(status)s, %(grade)s, %(title)s, %(description)s, %(place)s,
-    %(latitude)s, %(longitude)s, %(items)s, %(occurred_at)s, %(changed_at)s, %(changed_by)s,
-    %(ended_at)s, %(revision)s, %(source)s, %(source_reference)s, %(source_room)s,
-    %(source_sequence)s, %(number)s
+    %(latitude)s, %(longitude)s, %(items)s, %(police_code)s, %(desks)s, %(occurred_at)s,
+    %(changed_at)s, %(changed_by)s, %(ended_at)s, %(revision)s, %(source)s, %(source_reference)s,
+    %(source_room)s, %(source_sequence)s, %(number)s, %(alarm_at)s
 ) on conflict (incident_id) do update set
     status = excluded.status, grade = excluded.grade, title = excluded.title,
     description = excluded.description, place = excluded.place, latitude = excluded.latitude,
-    longitude = excluded.longitude, items = excluded.items, changed_at = excluded.changed_at,
-    changed_by = excluded.changed_by, ended_at = excluded.ended_at, revision = excluded.revision,
-    source_sequence = excluded.source_sequence, recorded_at = now()
+    longitude = excluded.longitude, items = excluded.items, police_code = excluded.police_code,
+    desks = excluded.desks, changed_at = excluded.changed_at, changed_by = excluded.changed_by,
+    ended_at = excluded.ended_at, revision = excluded.revision,
+    source_sequence = excluded.source_sequence, alarm_at = excluded.alarm_at, recorded_at = now()
 """
 _APPEND = """
 insert into incident_change (
     incident_id, revision, status, grade, title, description, place, latitude, longitude,
-    changed_at, changed_by
+    police_code, desks, changed_at, changed_by
 ) values (
     %(incident_id)s, %(revision)s, %(status)s, %(grade)s, %(title)s, %(description)s, %(place)s,
-    %(latitude)s, %(longitude)s, %(changed_at)s, %(changed_by)s
+    %(latitude)s, %(longitude)s, %(police_code)s, %(desks)s, %(changed_at)s, %(changed_by)s
 )
 """
 
@@ -204,6 +205,8 @@ def _row(incident: Incident) -> dict[str, Any]:
         "latitude": facts.position and facts.position.latitude,
         "longitude": facts.position and facts.position.longitude,
         "items": Json(dict(facts.items)),
+        "police_code": facts.police_code,
+        "desks": list(facts.desks),
         "occurred_at": incident.occurred_at,
         "changed_at": incident.changed_at,
         "changed_by": incident.changed_by,
@@ -214,6 +217,7 @@ def _row(incident: Incident) -> dict[str, Any]:
         "source_room": source.room,
         "source_sequence": source.sequence,
         "number": incident.number,
+        "alarm_at": incident.alarm_at,
     }
 
 
@@ -232,6 +236,8 @@ def _incident(row: dict[str, Any]) -> Incident:
             place=row["place"],
             position=position,
             items=row["items"],
+            police_code=row["police_code"],
+            desks=tuple(row["desks"]),
         ),
         occurred_at=row["occurred_at"],
         changed_at=row["changed_at"],
@@ -242,4 +248,5 @@ def _incident(row: dict[str, Any]) -> Incident:
         revision=row["revision"],
         ended_at=row["ended_at"],
         number=row["number"],
+        alarm_at=row["alarm_at"],
     )

@@ -11,24 +11,29 @@ CHANNEL = "room_message"
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """A message to enqueue; `body` is the exact JSON text to send."""
+    """A message to enqueue; `body` is the exact JSON text to send.
+
+    An `answer` goes to the room that asked; its `revision` is the number of the answer.
+    """
 
     room: str
     incident_id: UUID
     revision: int
     status_code: str
     body: str
+    answer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DueMessage:
-    """A message that may be sent now; `attempts` so far."""
+    """A message that may be sent now; `attempts` so far. An `answer` holds stream tokens."""
 
     id: int
     incident_id: UUID
     revision: int
     body: str
     attempts: int
+    answer: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +51,31 @@ async def enqueue(connection: Connection, messages: Sequence[NewMessage]) -> Non
     if not messages:
         return
     await connection.execute(
-        "insert into room_message (room, incident_id, revision, status_code, body)"
-        " select * from unnest(%s::text[], %s::uuid[], %s::int[], %s::text[], %s::text[])",
+        "with added as ("
+        "  insert into room_message (room, incident_id, revision, status_code, body, answer)"
+        "  select * from unnest("
+        "   %s::text[], %s::uuid[], %s::int[], %s::text[], %s::text[], %s::boolean[]))"
+        " select pg_notify(%s, '')",
         (
             [message.room for message in messages],
             [message.incident_id for message in messages],
             [message.revision for message in messages],
             [message.status_code for message in messages],
             [message.body for message in messages],
+            [message.answer for message in messages],
+            CHANNEL,
         ),
     )
-    await connection.execute("select pg_notify(%s, '')", (CHANNEL,))
+
+
+async def told(connection: Connection, incidents: Collection[UUID]) -> set[tuple[str, UUID]]:
+    """Each room and incident of these, where the room was told of the incident before."""
+    rows = await connection.execute(
+        "select distinct room, incident_id from room_message"
+        " where incident_id = any(%s) and not answer",
+        (list(incidents),),
+    )
+    return {(row["room"], row["incident_id"]) for row in await rows.fetchall()}
 
 
 async def due(
@@ -68,7 +87,7 @@ async def due(
     left out.
     """
     rows = await connection.execute(
-        "select id, incident_id, revision, body, attempts from room_message m"
+        "select id, incident_id, revision, body, attempts, answer from room_message m"
         " where room = %s and state = 'pending' and next_attempt_at <= now()"
         " and incident_id <> all(%s::uuid[])"
         " and not exists (select from room_message earlier where earlier.room = m.room"
@@ -92,10 +111,11 @@ async def seconds_to_next(connection: Connection, room: str) -> float | None:
 
 
 async def acknowledge(connection: Connection, message_id: int) -> None:
-    """The room has taken it."""
+    """The room has taken it. The body of an answer holds stream tokens, so it is blanked."""
     await connection.execute(
         "update room_message set state = 'acknowledged', acknowledged_at = now(),"
-        " attempts = attempts + 1, last_error = '' where id = %s",
+        " attempts = attempts + 1, last_error = '', body = case when answer then '' else body end"
+        " where id = %s",
         (message_id,),
     )
 
@@ -112,10 +132,10 @@ async def postpone(
 
 
 async def deliveries(connection: Connection, incident_id: UUID) -> list[Delivery]:
-    """By room, each room that is told of the incident."""
+    """By room, each room that is told of the incident, or is answered."""
     rows = await connection.execute(
         "select room,"
-        " coalesce(max(revision) filter (where state = 'acknowledged'), 0)"
+        " coalesce(max(revision) filter (where state = 'acknowledged' and not answer), 0)"
         "  as acknowledged_revision,"
         " (count(*) filter (where state = 'pending'))::int as pending,"
         " coalesce((array_agg(last_error order by revision) filter (where state = 'pending'))[1],"

@@ -7,17 +7,22 @@ from city_backbone.errors import Unprocessable
 from city_backbone.events import Event
 from city_backbone.stream.worker import Subscription
 
+from emergency.alarms import Dispatcher
 from emergency.domain.air import AirAlert
-from emergency.errors import AlertUnusable
+from emergency.domain.alarm import Alarm
+from emergency.errors import AlarmUnusable, AlertUnusable
 from emergency.handlers import apply_air_alerts
 from emergency.ledger import Ledger
 from emergency.telemetry import Metrics
 
 AIR_ALERT_CHANGED = "sensors.air-alert-changed.v1"
+ALARM_ESCALATED = "cameras.alarm-escalated.v1"
 
 
-def subscriptions(ledger: Ledger, metrics: Metrics) -> Sequence[Subscription]:
-    """Air alerts open, change and clear incidents."""
+def subscriptions(
+    ledger: Ledger, metrics: Metrics, dispatcher: Dispatcher
+) -> Sequence[Subscription]:
+    """Air alerts open, change and clear incidents; alarms open them and merge."""
 
     async def on_air_alerts(connection: Connection, events: Sequence[Event]) -> None:
         try:
@@ -26,4 +31,14 @@ def subscriptions(ledger: Ledger, metrics: Metrics) -> Sequence[Subscription]:
             raise Unprocessable(str(error)) from error
         await apply_air_alerts(connection, ledger, metrics, alerts)
 
-    return [Subscription(AIR_ALERT_CHANGED, on_air_alerts)]
+    async def on_alarms(connection: Connection, events: Sequence[Event]) -> None:
+        try:
+            alarms = [Alarm.read(event.data) for event in events]
+        except AlarmUnusable as error:
+            raise Unprocessable(str(error)) from error
+        await dispatcher.apply(connection, alarms)
+
+    return [
+        Subscription(AIR_ALERT_CHANGED, on_air_alerts),
+        Subscription(ALARM_ESCALATED, on_alarms),
+    ]

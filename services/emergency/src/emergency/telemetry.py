@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
+from emergency.domain.alarm import AlarmKind
 from emergency.domain.incident import Incident
 from emergency.domain.scsns.linked import SERVICES
 
+_ALARM_KINDS = frozenset(kind.incident_kind for kind in AlarmKind)
 _BREAKER = {"closed": 0, "half-opened": 1, "opened": 2}
 
 
@@ -23,6 +25,10 @@ class Metrics:
         self._messages = meter.create_counter(
             "city.emergency.room.messages",
             description="Attempts to tell a room: acknowledged, refused or unavailable",
+        )
+        self._asked = meter.create_counter(
+            "city.emergency.context",
+            description="Questions to neighbours about incidents: answered or missing",
         )
         self._pending: Mapping[str, float] = {}
         self._breakers: dict[str, str] = {}
@@ -42,12 +48,17 @@ class Metrics:
         """An incident has a new revision."""
         kind = incident.kind
         # A caller may name any kind; a label may not have any number of values.
-        label = kind if kind.startswith("air.") or kind in SERVICES else "other"
+        bounded = kind.startswith("air.") or kind in SERVICES or kind in _ALARM_KINDS
+        label = kind if bounded else "other"
         self._incidents.add(1, {"kind": label, "status": incident.status})
 
     def refused(self, source: str, reason: str) -> None:
         """A change was not made; both from a bounded set."""
         self._refused.add(1, {"source": source, "reason": reason})
+
+    def asked(self, department: str, outcome: str) -> None:
+        """A neighbour was asked for context."""
+        self._asked.add(1, {"city.department": department, "outcome": outcome})
 
     def attempted(self, room: str, outcome: str) -> None:
         """A message was sent, or could not be."""

@@ -4,6 +4,7 @@ import copy
 import io
 import json
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,14 +13,17 @@ import fastavro
 import pytest
 from city_backbone import registration
 from emergency.domain.air import AirAlert, Cause, Level
+from emergency.domain.alarm import Alarm, AlarmKind, Purpose
 from emergency.domain.incident import Facts, Grade, Incident, Position, Source, Status
 from emergency.ledger import TOPIC, incident_changed
-from emergency.stream import AIR_ALERT_CHANGED
+from emergency.stream import AIR_ALERT_CHANGED, ALARM_ESCALATED
 
 HERE = Path(__file__).parents[2]
 EVENTS = HERE / "events"
 OWN = EVENTS / "incident_changed.v1.avsc"
 CONSUMED = EVENTS / "consumed/air_alert_changed.v1.avsc"
+CONSUMED_ALARM = EVENTS / "consumed/alarm_escalated.v1.avsc"
+CAMERAS = HERE.parent / "cameras/events/alarm_escalated.v1.avsc"
 SENSORS = HERE.parent / "sensors/events/air_alert_changed.v1.avsc"
 
 
@@ -94,14 +98,25 @@ def test_an_unknown_symbol_is_read_as_unknown(name: str) -> None:
 
 @pytest.mark.parametrize("status", Status)
 @pytest.mark.parametrize("position", [None, Position(36.5, 127.3)])
-def test_every_incident_fits_the_schema(status: Status, position: Position | None) -> None:
+@pytest.mark.parametrize(("code", "desks"), [(None, ()), (0, ("119", "112"))])
+def test_every_incident_fits_the_schema(
+    status: Status, position: Position | None, code: int | None, desks: tuple[str, ...]
+) -> None:
     at = datetime(2026, 11, 21, tzinfo=UTC)
-    facts = Facts(Grade.URGENT, "화재", "", "", position)
+    facts = Facts(Grade.URGENT, "화재", "", "", position, police_code=code, desks=desks)
     incident = Incident(UUID(int=1), "fire", status, facts, at, at, "x", Source("x", "1"))
     event = incident_changed(incident)
     assert event.topic == TOPIC
-    data = written(event.data, schema(OWN))
-    assert read(data, schema(OWN), schema(OWN))["status"] == status.value
+    back = read(written(event.data, schema(OWN)), schema(OWN), schema(OWN))
+    assert (back["status"], back["police_code"], back["desks"]) == (status, code, list(desks))
+
+
+def test_items_do_not_leave_by_the_event() -> None:
+    """They may hold what only rooms are to know."""
+    at = datetime(2026, 11, 21, tzinfo=UTC)
+    facts = Facts(Grade.URGENT, "화재", "", "", items={"카메라": "living-0001-1"})
+    incident = Incident(UUID(int=1), "fire", Status.OCCURRED, facts, at, at, "x", Source("x", "1"))
+    assert "living-0001-1" not in str(incident_changed(incident).data)
 
 
 def alert_example(writer: Any) -> dict[str, Any]:
@@ -135,8 +150,50 @@ def test_what_sensors_writes_is_what_we_read(writer: Path) -> None:
     assert alert.causes == [Cause("s1", alert.changed_at, 162.0)]
 
 
+def alarm_example(writer: Any) -> dict[str, Any]:
+    at = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
+    known = {
+        "alarm_id": str(UUID(int=7)),
+        "kind": "FIGHT",
+        "site_id": "living-0001",
+        "place": "의정부역 동부광장",
+        "purpose": "LIVING_AREA_SECURITY",
+        "latitude": 37.7389,
+        "longitude": 127.0459,
+        "urgency": "URGENT",
+        "occurred_at": at,
+        "escalated_at": at,
+        "escalated_by": "kim.operator",
+        "automatic": False,
+        "reason": "두 명이 다툼",
+        "camera_ids": ["living-0001-1"],
+        "rule_id": "fight",
+        "rule_version": 1,
+    }
+    return {field["name"]: known[field["name"]] for field in writer["fields"]}
+
+
+@pytest.mark.parametrize("writer", [p for p in (CAMERAS, CONSUMED_ALARM) if p.exists()], ids=str)
+def test_what_cameras_writes_is_what_we_read(writer: Path) -> None:
+    """The folder of cameras may be away: then our own schema stands in for its writer's."""
+    data = written(alarm_example(schema(writer)), schema(writer))
+    alarm = Alarm.read(read(data, schema(writer), schema(CONSUMED_ALARM)))
+    assert (alarm.kind, alarm.place, alarm.reason) == ("FIGHT", "의정부역 동부광장", "두 명이 다툼")
+
+
+@pytest.mark.parametrize(("name", "known"), [("DetectionKind", AlarmKind), ("Purpose", Purpose)])
+def test_every_symbol_of_the_reader_schema_is_known(name: str, known: type[StrEnum]) -> None:
+    (symbols,) = (
+        field["type"]["symbols"]
+        for field in schema(CONSUMED_ALARM)["fields"]
+        if isinstance(field["type"], dict) and field["type"].get("name") == name
+    )
+    assert set(symbols) - {"UNKNOWN"} == set(known)
+
+
 def test_the_registration_names_what_the_code_uses() -> None:
     registered = registration.load(HERE / "service.yaml")
     assert [produced.topic for produced in registered.produces] == [TOPIC]
-    assert [consumed.topic for consumed in registered.consumes] == [AIR_ALERT_CHANGED]
+    consumed = [consumed.topic for consumed in registered.consumes]
+    assert consumed == [AIR_ALERT_CHANGED, ALARM_ESCALATED]
     assert registered.produces[0].key in EXAMPLE

@@ -20,6 +20,7 @@ from emergency.ledger import Ledger
 from emergency.rooms.connector import Connector
 from emergency.rooms.session import RoomSession
 from emergency.settings import DeliverySettings, RoomSettings
+from emergency.store_rooms import NewMessage
 from emergency.telemetry import Metrics
 from pydantic import SecretStr
 
@@ -327,3 +328,46 @@ async def test_a_wrong_api_key_is_told(room: Room, desk: Desk, connect: Connect)
 
         assert "AUTH" in await eventually(failed)
     assert room.counts().accepted == 0
+
+
+async def test_the_commit_of_a_message_wakes_its_room(
+    room: Room, desk: Desk, connect: Connect
+) -> None:
+    """Not the poll: that is an hour away."""
+    settings = FAST.model_copy(update={"poll_seconds": 3600.0})
+    async with connect(room.url, settings):
+        for _ in range(3):
+            incident = await desk.live(LIFE[:1])
+            await eventually(told(room, incident, ("10",)))
+
+
+async def test_a_room_that_refuses_an_answer_does_not_get_its_secret_written_down(
+    desk: Desk, connect: Connect, route: Route, database: Database
+) -> None:
+    """It may quote what it refuses; what GetIncident shows must not."""
+    incident = await desk.live(LIFE[:1])
+    async with database.transaction() as connection:
+        await connection.execute("delete from room_message where room = %s", (route.room,))
+        answer = NewMessage(route.room, incident.id, 1, "40", '{"token":"secret"}', answer=True)
+        await store_rooms.enqueue(connection, [answer])
+
+    async def answer_of(request: web.Request) -> web.Response:
+        message = await request.json()
+        if message["svcTy"] == "AUTH":
+            return web.json_response({"result": "0", "message": "key"})
+        return web.json_response({"result": "1", "message": f"wrong: {message['body']}"})
+
+    app = web.Application()
+    app.add_routes([web.post("/{path:.*}", answer_of)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        async with connect(f"http://127.0.0.1:{runner.addresses[0][1]}"):
+
+            async def refused() -> str:
+                return (await desk.delivery(incident)).last_error
+
+            assert await eventually(refused) == "EVENT: refused"
+    finally:
+        await runner.cleanup()

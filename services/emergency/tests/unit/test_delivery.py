@@ -91,6 +91,7 @@ def test_rooms_are_read_from_json() -> None:
         {"url": "ftp://room"},
         {"name": "Disaster Room"},
         {"kinds": []},
+        {"desks": ["113"]},
         {"kind": "x"},
         {"api_key": ""},
     ],

@@ -1,12 +1,13 @@
 """Occurrence numbers and routes."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 from emergency.domain.incident import Facts, Grade, Incident, Source, Status
 from emergency.domain.number import WINDOW, allocate, first_choice, instant
-from emergency.domain.routing import Route, rooms_for
+from emergency.domain.routing import Called, Route, rooms_for
 from emergency.domain.scsns import seoul
 from emergency.errors import NumbersExhausted
 from hypothesis import given
@@ -55,9 +56,42 @@ def test_a_full_window_is_refused() -> None:
 )
 def test_a_room_hears_of_its_kinds(kinds: tuple[str, ...], kind: str, told: bool) -> None:
     incident = an_incident(kind)
-    assert (list(rooms_for(incident, [Route("disaster", kinds)])) == ["disaster"]) is told
+    called = [Called("disaster")] if told else []
+    assert list(rooms_for(incident, [Route("disaster", kinds)])) == called
 
 
 def test_the_room_it_came_from_is_not_told() -> None:
     incident = an_incident("fire", room="112")
-    assert rooms_for(incident, [Route("112", ("*",)), Route("119", ("*",))]) == ["119"]
+    routes = [Route("112", ("*",)), Route("119", ("*",))]
+    assert rooms_for(incident, routes) == [Called("119")]
+
+
+ROUTES = [
+    Route("police", ("*",), ("112",)),
+    Route("rescue", ("*",), ("119",)),
+    Route("both", ("*",), ("112", "119")),
+    Route("disaster", ("fire", "air.*")),
+]
+
+
+@pytest.mark.parametrize(
+    ("desks", "expected"),
+    [
+        (("112",), {"police": "112", "both": "112"}),
+        (("119",), {"rescue": "119", "both": "119"}),
+        # The desk called first stays: one occurrence keeps one linked service.
+        (("119", "112"), {"police": "112", "rescue": "119", "both": "119"}),
+        ((), {"disaster": None}),
+    ],
+)
+def test_desks_call_their_rooms(desks: tuple[str, ...], expected: dict[str, str | None]) -> None:
+    incident = an_incident("fire")
+    incident = replace(incident, facts=replace(incident.facts, desks=desks))
+    assert {called.room: called.desk for called in rooms_for(incident, ROUTES)} == expected
+
+
+def test_desks_that_no_room_serves_lose_nobody() -> None:
+    incident = an_incident("fire")
+    incident = replace(incident, facts=replace(incident.facts, desks=("119",)))
+    routes = [Route("police", ("*",), ("112",)), Route("disaster", ("fire",))]
+    assert rooms_for(incident, routes) == [Called("disaster")]

@@ -2,13 +2,19 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from emergency.domain.incident import Facts, Grade, Incident, Position, Source, Status
 from emergency.domain.scsns.linked import event_id
-from emergency.domain.scsns.outgoing import Party, auth_body, envelope, event_body
+from emergency.domain.scsns.outgoing import (
+    Party,
+    answer_body,
+    auth_body,
+    envelope,
+    event_body,
+)
 
 AT = datetime(2019, 3, 5, 4, 0, tzinfo=UTC)
 INCIDENT = Incident(
@@ -107,6 +113,35 @@ def test_an_unknown_position_is_left_out_or_marked() -> None:
     assert marked["ocrLc"] == {"crdntX": "127", "crdntY": "37.7", "crdntZ": "0"}
     assert {"key": "positionKnown", "val": "N"} in marked["ocrEvtItem"]
     assert marked["ocrEvtItemCnt"] == str(len(marked["ocrEvtItem"]))
+
+
+@pytest.mark.parametrize(
+    ("desk", "evt_id", "name"),
+    [("112", "112UC120", "112 긴급출동 지원"), ("119", "119UC001", "119 긴급출동 지원")],
+)
+def test_a_dispatch_is_told_by_the_desks_service(desk: str, evt_id: str, name: str) -> None:
+    facts = replace(INCIDENT.facts, grade=Grade.URGENT, police_code=1, desks=(desk,))
+    changed = replace(INCIDENT, kind="fight", facts=facts).advance(Status.CHANGED, AT, "kim")
+    body = json.loads(event_body(changed, desk=desk))
+    assert (body["evtId"], body["evtNm"], body["evtGrad"]) == (evt_id, name, "10")
+    assert body["ocrSts"] == "40"
+    first = json.loads(event_body(changed, desk=desk, shown=Status.OCCURRED))
+    assert (first["ocrSts"], first["ocrEvtSts"]["ocrEvtStsDtl"]) == ("10", "발생")
+
+
+def test_an_answer_bears_the_rooms_own_number() -> None:
+    source = Source("B4113000000_IPC", "20190305130000", "112")
+    asked = replace(INCIDENT, kind="112UC001", source=source)
+    later = AT + timedelta(minutes=1)
+    body = json.loads(answer_body(asked, 2, later, "emergency", {"카메라": "없음"}))
+    assert (body["evtId"], body["ocrNbr"], body["ocrSts"]) == ("112UC001", "20190305130000", "40")
+    assert body["ocrEvtStsTime"] == "20190305130100"
+    assert body["ocrEvtStsUsr"]["ocrEvtUsrId"] == "emergency"
+    assert body["ocrEvtItem"] == [
+        {"key": "incidentId", "val": str(INCIDENT.id)},
+        {"key": "answer", "val": "2"},
+        {"key": "카메라", "val": "없음"},
+    ]
 
 
 @pytest.mark.parametrize(

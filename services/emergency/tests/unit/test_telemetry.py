@@ -40,14 +40,22 @@ def test_incidents_are_counted_by_a_bounded_kind(
     metrics: Metrics, reader: InMemoryMetricReader
 ) -> None:
     facts = Facts(Grade.URGENT, "화재", "", "")
-    for kind in ("air.pm10", "112UC001", "a-callers-own", "another"):
+    for kind in ("air.pm10", "112UC001", "missing-person", "a-callers-own", "another"):
         metrics.changed(
             Incident(UUID(int=1), kind, Status.OCCURRED, facts, AT, AT, "x", Source("x", "1"))
         )
     assert values(reader, "city.emergency.incidents") == {
         (("kind", "air.pm10"), ("status", "OCCURRED")): 1,
         (("kind", "112UC001"), ("status", "OCCURRED")): 1,
+        (("kind", "missing-person"), ("status", "OCCURRED")): 1,
         (("kind", "other"), ("status", "OCCURRED")): 2,
+    }
+
+
+def test_questions_to_neighbours_are_seen(metrics: Metrics, reader: InMemoryMetricReader) -> None:
+    metrics.asked("cameras", "missing")
+    assert values(reader, "city.emergency.context") == {
+        (("city.department", "cameras"), ("outcome", "missing")): 1
     }
 
 

@@ -59,7 +59,11 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of an incident; each change may bring all of it anew."""
+    """What is known of an incident; each change may bring all of it anew.
+
+    `police_code` is the 112 code, 0 (most urgent) to 4. `desks` are the services it is dispatched
+    to, "112" and "119", in the order in which they were called; empty for what goes by its kind.
+    """
 
     grade: Grade
     title: str
@@ -67,6 +71,8 @@ class Facts:
     place: str
     position: Position | None = None
     items: Mapping[str, str] = field(default_factory=dict)
+    police_code: int | None = None
+    desks: tuple[str, ...] = ()
 
     def revised(self, grade: Grade | None, description: str) -> Facts:
         """With another grade or description; None and empty keep what was."""
@@ -78,7 +84,8 @@ class Source:
     """Who told of it, and the source's own number.
 
     `room` names the room it came from, which is not told of it again. `sequence` is the number of
-    the source's newest applied change, 0 where the source does not count.
+    the source's newest applied change, 0 where the source does not count; of alarms, how many
+    joined.
     """
 
     name: str
@@ -93,7 +100,8 @@ class Incident:
 
     `number` is the occurrence number's instant, milliseconds since 1970 UTC, unique over all
     incidents; None until it is stored. `changed_at` never goes back from one revision to the next,
-    and moves on by a second at least where the status stays.
+    and moves on by a second at least where the status stays. `alarm_at` is when the newest of its
+    cameras' alarms occurred; None for what did not come of alarms.
     """
 
     id: UUID
@@ -107,6 +115,7 @@ class Incident:
     revision: int = 1
     ended_at: datetime | None = None
     number: int | None = None
+    alarm_at: datetime | None = None
 
     def advance(
         self,

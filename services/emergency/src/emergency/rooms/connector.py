@@ -20,6 +20,7 @@ from city_backbone.runtime import pause
 
 from emergency import store_rooms
 from emergency.errors import RoomError, RoomRefused
+from emergency.listening import listen, woken
 from emergency.rooms.backoff import full_jitter
 from emergency.rooms.breaker import Breaker, BreakerOpen
 from emergency.rooms.session import RoomSession
@@ -30,7 +31,6 @@ from emergency.telemetry import Metrics
 log = structlog.get_logger()
 
 _LOCK_SPACE = 5005
-_LISTEN_SECONDS = 5.0
 _DRAIN_SECONDS = 3.0
 _SHORTEST_WAIT = 0.01
 # Messages read from the queue at once, per delivery under way.
@@ -102,11 +102,13 @@ class Connector:
 
     async def _serve(self, connection: Connection) -> None:
         log.info("room served", room=self._room)
-        listener = asyncio.create_task(self._listen(connection))
+        # When it ends, the connection is lost, and the lock with it.
+        listener = asyncio.create_task(listen(connection, self._wake))
         try:
             while not self._stopping.is_set() and not listener.done():
                 self._wake.clear()
-                await self._sleep(await self._start_due(), listener)
+                seconds = max(await self._start_due(), _SHORTEST_WAIT)
+                await woken((self._wake, self._stopping), listener, seconds)
             if listener.done():
                 await listener
             if self._under_way:
@@ -118,48 +120,33 @@ class Connector:
             await asyncio.gather(*tasks, return_exceptions=True)
             self._ready.clear()
 
-    async def _listen(self, connection: Connection) -> None:
-        """Wake at each new message. Raises when the connection, and with it the lock, is lost."""
-        while True:
-            async for _ in connection.notifies(timeout=_LISTEN_SECONDS):
-                self._wake.set()
-            async with asyncio.timeout(_LISTEN_SECONDS):
-                await connection.execute("select 1")
-
     async def _start_due(self) -> float:
         """Start what may be sent now; seconds until there may be more, unless woken before."""
         free = self._breaker.limit(self._settings.concurrency) - len(self._under_way)
         if free <= 0:
             return max(self._breaker.seconds_to_probe(), 0.0) or self._settings.poll_seconds
-        seconds = None
-        if len(self._ready) < free:
-            known = {*self._under_way, *(message.incident_id for message in self._ready)}
-            limit = _AHEAD * self._settings.concurrency
-            async with self._database.transaction() as connection:
-                self._ready += await store_rooms.due(connection, self._room, known, limit)
-                seconds = await store_rooms.seconds_to_next(connection, self._room)
+        poll = self._settings.poll_seconds
+        if len(self._ready) >= free:
+            self._start(free)
+            return poll
+        known = {*self._under_way, *(message.incident_id for message in self._ready)}
+        limit = _AHEAD * self._settings.concurrency
+        async with self._database.transaction() as connection:
+            self._ready += await store_rooms.due(connection, self._room, known, limit)
+            # On their way while the rest is asked: somebody waits for them.
+            self._start(free)
+            seconds = await store_rooms.seconds_to_next(connection, self._room)
+        return poll if seconds is None else min(poll, seconds)
+
+    def _start(self, free: int) -> None:
         for message in [self._ready.popleft() for _ in range(min(free, len(self._ready)))]:
             task = asyncio.create_task(self._deliver(message))
             self._under_way[message.incident_id] = task
             task.add_done_callback(partial(self._finished, message.incident_id))
-        poll = self._settings.poll_seconds
-        return poll if seconds is None else min(poll, seconds)
 
     def _finished(self, incident_id: UUID, _: asyncio.Task[None]) -> None:
         del self._under_way[incident_id]
         self._wake.set()
-
-    async def _sleep(self, seconds: float, listener: asyncio.Task[None]) -> None:
-        waits = [asyncio.create_task(e.wait()) for e in (self._wake, self._stopping)]
-        try:
-            await asyncio.wait(
-                [*waits, listener],
-                timeout=max(seconds, _SHORTEST_WAIT),
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-        finally:
-            for task in waits:
-                task.cancel()
 
     async def _deliver(self, message: DueMessage) -> None:
         try:
@@ -182,12 +169,15 @@ class Connector:
             return
         except RoomError as error:
             outcome = "refused" if isinstance(error, RoomRefused) else "unavailable"
+            # A room that refuses an answer may quote the stream tokens in it.
+            quotes = message.answer and outcome == "refused"
+            reason = "EVENT: refused" if quotes else str(error)
             settings = self._settings
             seconds = full_jitter(
                 message.attempts, settings.backoff_base_seconds, settings.backoff_cap_seconds
             )
             async with self._database.transaction() as connection:
-                await store_rooms.postpone(connection, message.id, seconds, str(error))
+                await store_rooms.postpone(connection, message.id, seconds, reason)
         else:
             outcome = "acknowledged"
             async with self._database.transaction() as connection:

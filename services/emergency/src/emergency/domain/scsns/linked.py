@@ -17,6 +17,8 @@ SERVICES: Mapping[str, str] = MappingProxyType(
     }
 )
 DISASTER = "DUCDP110"
+VIDEO_REQUESTS = frozenset({"112UC001", "119UC001"})
+_BY_DESK = {"112": "112UC120", "119": "119UC001"}
 _BY_KIND = {"fire": "119UC001", "rescue": "119UC001", "medical": "119UC001"}
 EVENT_ID = re.compile(r"[0-9A-Z]{6,12}", re.ASCII)
 
@@ -46,8 +48,12 @@ GRADE_CODES: Mapping[Grade, str] = MappingProxyType({Grade.URGENT: "10", Grade.N
 GRADES: Mapping[str, Grade] = MappingProxyType({code: g for g, code in GRADE_CODES.items()})
 
 
-def event_id(kind: str) -> str:
-    """The `evtId` of a kind of incident: a kind that is one stays, others go by their service."""
+def event_id(kind: str, desk: str | None = None) -> str:
+    """The `evtId` for a dispatch desk; else of a kind: one that is an `evtId` stays, others go by
+    their service.
+    """
+    if desk is not None:
+        return _BY_DESK[desk]
     if kind in SERVICES:
         return kind
     return _BY_KIND.get(kind, DISASTER)

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from emergency.domain.incident import Incident, Position
+from emergency.domain.incident import Incident, Position, Status
 from emergency.domain.number import instant
 from emergency.domain.scsns import seoul
 from emergency.domain.scsns.linked import (
@@ -34,27 +34,71 @@ def auth_body(api_key: str) -> str:
     return _json(TAGS | {"apiKey": api_key})
 
 
-def event_body(incident: Incident, unknown_position: Position | None = None) -> str:
+def event_body(
+    incident: Incident,
+    unknown_position: Position | None = None,
+    desk: str | None = None,
+    shown: Status | None = None,
+) -> str:
     """The body of the EVENT that tells of this revision, as JSON text.
 
     The same incident gives the same bytes. `unknown_position` stands in where the incident has
-    none, and is then marked by the item `positionKnown`; without it `ocrLc` is left out. The
-    incident must have its number.
+    none, and is then marked by the item `positionKnown`; without it `ocrLc` is left out. `desk` is
+    the one that the room is told as. `shown` stands instead of the status: a room that is called
+    later is told of an occurrence, not of a change. The incident must have its number.
     """
     if incident.number is None:
         raise ValueError("an incident has its number once it is stored")
-    facts, status = incident.facts, STATUS_CODES[incident.status]
-    evt_id = event_id(incident.kind)
-    items = {"incidentId": str(incident.id), "revision": str(incident.revision), **facts.items}
-    position = facts.position
+    position, items = incident.facts.position, {}
     if position is None and unknown_position is not None:
         position = unknown_position
         items["positionKnown"] = "N"
+    return _body(
+        incident,
+        shown or incident.status,
+        event_id(incident.kind, desk),
+        seoul.milliseconds(instant(incident.number)),
+        position,
+        {
+            "incidentId": str(incident.id),
+            "revision": str(incident.revision),
+            **incident.facts.items,
+            **items,
+        },
+    )
+
+
+def answer_body(
+    incident: Incident, number: int, at: datetime, by: str, items: Mapping[str, str]
+) -> str:
+    """The body of the EVENT that answers the room which asked for video, as JSON text.
+
+    It bears the room's own `ocrNbr` and `evtId`; `number` counts the answers, from 1.
+    """
+    return _body(
+        replace(incident, changed_at=at, changed_by=by),
+        Status.CHANGED,
+        incident.kind,
+        incident.source.reference,
+        incident.facts.position,
+        {"incidentId": str(incident.id), "answer": str(number), **items},
+    )
+
+
+def _body(
+    incident: Incident,
+    shown: Status,
+    evt_id: str,
+    occurrence: str,
+    position: Position | None,
+    items: Mapping[str, str],
+) -> str:
+    facts, status = incident.facts, STATUS_CODES[shown]
     body: dict[str, Any] = {
         "evtId": evt_id,
         "evtNm": SERVICES.get(evt_id, facts.title),
         "evtGrad": GRADE_CODES[facts.grade],
-        "ocrNbr": seoul.milliseconds(instant(incident.number)),
+        "ocrNbr": occurrence,
         "ocrSts": status,
     }
     if position is not None:
@@ -67,7 +111,7 @@ def event_body(incident: Incident, unknown_position: Position | None = None) -> 
         "ocrPlc": facts.place or "위치 미상",
         "ocrEvtCn": f"[{facts.title}] {facts.description}" if facts.description else facts.title,
         "ocrEvtTime": seoul.seconds(incident.occurred_at),
-        "ocrEvtSts": {"ocrEvtStsCd": status, "ocrEvtStsDtl": STATUS_WORDS[incident.status]},
+        "ocrEvtSts": {"ocrEvtStsCd": status, "ocrEvtStsDtl": STATUS_WORDS[shown]},
         "ocrEvtStsUsr": {"ocrEvtUsrId": incident.changed_by, "ocrEvtUsrNm": incident.changed_by},
         "ocrEvtStsTime": seoul.seconds(incident.changed_at),
     }
