@@ -20,8 +20,10 @@ from city_backbone.events import Event, OutgoingEvent, cloudevents_headers
 from city_backbone.outbox import unpack_headers
 from city_backbone.registry import SchemaRegistry
 from city_backbone.stream.parking import park
+from city_backbone.stream.transport import Batch
 from city_backbone.stream.worker import Refusal, Subscription, Worker
 from city_backbone.testing import Mesh
+from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
@@ -259,3 +261,26 @@ async def test_behind_a_parked_event_its_key_waits_in_order_though_the_batch_fai
     parked = [row["offset"] - trial.first for row in await rows.fetchall()]
     assert [place for place in parked if place != 4] == [0, 1, 5]
     assert 4 in parked, "poison has no effect, so its place among the others does not matter"
+
+
+def sampled(trace_id: int) -> trace.NonRecordingSpan:
+    flags = trace.TraceFlags(trace.TraceFlags.SAMPLED)
+    return trace.NonRecordingSpan(trace.SpanContext(trace_id, 0x119, False, flags))
+
+
+async def test_the_trace_of_one_sampled_producer_goes_on_and_those_of_several_do_not(
+    trial: Trial,
+) -> None:
+    seen: list[int] = []
+
+    async def look(connection: Connection, events: Sequence[Event]) -> None:
+        seen.append(trace.get_current_span().get_span_context().trace_id)
+
+    with trace.use_span(sampled(0x112)):
+        one = trial.record(0)
+    with trace.use_span(sampled(0x113)):
+        other = trial.record(1)
+    worker = trial.worker(look)
+    for records in ([one, trial.record(2)], [trial.record(3), other, trial.record(4, key=0), one]):
+        await worker.handle(TOPIC, 0, Batch(records, 0, len(records)))
+    assert seen == [0x112, 0]

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import structlog
 from aiokafka import ConsumerRecord
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.metrics import Meter
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
@@ -120,7 +121,13 @@ class Worker:
         )
         links = [link for record in batch.records if (link := producer_link(record))]
         try:
-            with tracer.start_as_current_span(f"process {topic}", links=links):
+            with tracer.start_as_current_span(
+                f"process {topic}",
+                _parent(links),
+                links=links,
+                record_exception=False,
+                set_status_on_exception=False,
+            ):
                 async for attempt in attempts:
                     with attempt:
                         await self.attempt(topic, batch.records)
@@ -277,3 +284,10 @@ class Worker:
 def _summary(error: Exception) -> str:
     """What may be logged: our own words, but of a library's error its type (it may quote data)."""
     return repr(error) if isinstance(error, Unprocessable) else type(error).__name__
+
+
+def _parent(links: Sequence[trace.Link]) -> Context | None:
+    """The one sampled producer's trace goes on; where there are several, links must do."""
+    if len(links) != 1:
+        return None
+    return trace.set_span_in_context(trace.NonRecordingSpan(links[0].context))

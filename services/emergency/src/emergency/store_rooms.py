@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from city_backbone.database import Connection
+from city_backbone.tracing import current_traceparent
 
 CHANNEL = "room_message"
 
@@ -34,6 +35,7 @@ class DueMessage:
     body: str
     attempts: int
     answer: bool
+    traceparent: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,13 @@ async def enqueue(connection: Connection, messages: Sequence[NewMessage]) -> Non
         return
     await connection.execute(
         "with added as ("
-        "  insert into room_message (room, incident_id, revision, status_code, body, answer)"
-        "  select * from unnest("
+        "  insert into room_message (room, incident_id, revision, status_code, body, answer,"
+        "   traceparent)"
+        "  select *, %s from unnest("
         "   %s::text[], %s::uuid[], %s::int[], %s::text[], %s::text[], %s::boolean[]))"
         " select pg_notify(%s, '')",
         (
+            current_traceparent(),
             [message.room for message in messages],
             [message.incident_id for message in messages],
             [message.revision for message in messages],
@@ -87,7 +91,8 @@ async def due(
     left out.
     """
     rows = await connection.execute(
-        "select id, incident_id, revision, body, attempts, answer from room_message m"
+        "select id, incident_id, revision, body, attempts, answer, traceparent"
+        " from room_message m"
         " where room = %s and state = 'pending' and next_attempt_at <= now()"
         " and incident_id <> all(%s::uuid[])"
         " and not exists (select from room_message earlier where earlier.room = m.room"

@@ -22,6 +22,7 @@ from emergency.rooms.session import RoomSession
 from emergency.settings import DeliverySettings, RoomSettings
 from emergency.store_rooms import NewMessage
 from emergency.telemetry import Metrics
+from opentelemetry import trace
 from pydantic import SecretStr
 
 from loadtests.rooms import Room
@@ -371,3 +372,18 @@ async def test_a_room_that_refuses_an_answer_does_not_get_its_secret_written_dow
             assert await eventually(refused) == "EVENT: refused"
     finally:
         await runner.cleanup()
+
+
+async def test_a_message_keeps_the_trace_of_what_caused_it(
+    desk: Desk, route: Route, database: Database
+) -> None:
+    flags = trace.TraceFlags(trace.TraceFlags.SAMPLED)
+    context = trace.SpanContext(0x112, 0x119, False, flags)
+    with trace.use_span(trace.NonRecordingSpan(context)):
+        traced = await desk.live(LIFE[:1])
+    untraced = await desk.live(LIFE[:1])
+    async with database.transaction() as connection:
+        due = await store_rooms.due(connection, route.room, (), 10)
+    kept = {message.incident_id: message.traceparent for message in due}
+    assert f"{0x112:032x}" in (kept[traced.id] or "")
+    assert kept[untraced.id] is None

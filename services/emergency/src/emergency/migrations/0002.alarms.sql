@@ -26,6 +26,8 @@ create index incident_alarm_incident on incident_alarm (incident_id);
 -- holds stream tokens, is blank once the room has it.
 alter table room_message
     add column answer boolean not null default false,
+    -- W3C trace context of what caused it; null when that was not sampled.
+    add column traceparent text,
     add constraint answered_body_is_blank
         check (not answer or state = 'pending' or body = '');
 

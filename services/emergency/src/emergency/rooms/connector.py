@@ -17,6 +17,7 @@ import structlog
 from city_backbone.database import Connection, Database
 from city_backbone.errors import Transient
 from city_backbone.runtime import pause
+from city_backbone.tracing import continued
 
 from emergency import store_rooms
 from emergency.errors import RoomError, RoomRefused
@@ -164,7 +165,9 @@ class Connector:
     async def _attempt(self, message: DueMessage) -> None:
         try:
             async with self._breaker.call():
-                await self._session.deliver(message.body)
+                with continued(f"tell room {self._room}", message.traceparent) as span:
+                    span.set_attribute("incident_id", str(message.incident_id))
+                    await self._session.deliver(message.body)
         except BreakerOpen:
             return
         except RoomError as error:
