@@ -61,6 +61,33 @@ def test_demo_loses_and_doubles_nothing_though_all_is_killed_once(tmp_path: Path
     }
 
 
+@pytest.mark.timeout(480)
+def test_each_scene_ends_as_it_must_though_all_is_killed_once(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["make", "demo", "SCENE=all", "FAULTS=1"],
+        cwd=ROOT,
+        env={**MAKE, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    for fault in ("SIGKILL cameras", "SIGKILL emergency", "broker restarted", "112 room down"):
+        assert fault in done.stdout
+    summary = json.loads(done.stdout.splitlines()[-1])
+    del summary["seconds"], summary["detections"]
+    assert summary == {
+        "scenes": 8,
+        "alarms": 8,
+        "escalations": 7,
+        "incidents": 6,
+        "dispatches": {"112": 4, "119": 4},
+        "lost": 0,
+        "duplicates": 0,
+    }
+
+
 async def read_as_an_integrator(environment: dict[str, str]) -> None:
     """docs/for-integrators.md's own consumer."""
     reader = await asyncio.create_subprocess_exec(

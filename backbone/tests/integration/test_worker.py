@@ -264,7 +264,7 @@ async def test_behind_a_parked_event_its_key_waits_in_order_though_the_batch_fai
 
 
 def sampled(trace_id: int) -> trace.NonRecordingSpan:
-    flags = trace.TraceFlags(trace.TraceFlags.SAMPLED)
+    flags = trace.TraceFlags(0b11)  # as OpenTelemetry sets them: sampled, and a random trace id
     return trace.NonRecordingSpan(trace.SpanContext(trace_id, 0x119, False, flags))
 
 

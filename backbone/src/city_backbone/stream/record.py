@@ -6,6 +6,9 @@ from aiokafka import ConsumerRecord
 from opentelemetry import trace
 from opentelemetry.propagate import extract
 
+# The lowest bit of the trace flags; others, such as W3C's "random", may be set beside it.
+_SAMPLED = frozenset((b"1", b"3", b"5", b"7", b"9", b"b", b"d", b"f"))
+
 
 def event_time(record: ConsumerRecord) -> float:
     """Seconds since 1970 of `ce_time`, or when the broker took the record for one without."""
@@ -18,7 +21,7 @@ def event_time(record: ConsumerRecord) -> float:
 def producer_link(record: ConsumerRecord) -> trace.Link | None:
     """A link to the producer's span when the source decided to sample it."""
     header = _header(record, "traceparent")
-    if not header.endswith(b"-01"):
+    if header[-1:] not in _SAMPLED:
         return None
     traceparent = header.decode("ascii", "replace")
     context = trace.get_current_span(extract({"traceparent": traceparent})).get_span_context()
