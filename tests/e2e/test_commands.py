@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,59 @@ async def read_as_an_integrator(environment: dict[str, str]) -> None:
     assert "'mean_id'" in line.decode()
 
 
+def post(url: str, body: object) -> Any:
+    request = urllib.request.Request(
+        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=15) as answer:
+        return json.load(answer)
+
+
+async def ask_for_video(state: Path) -> dict[str, str]:
+    """As the 112 room: kind and place go out, the cameras around come back."""
+    ports = json.loads((state / "ports.json").read_text())
+    settings = json.loads((state / "env" / "emergency.json").read_text())
+    peers = {one["name"]: one for one in json.loads(settings["EMERGENCY_PEER_ROOMS"])}
+    room, number = f"http://127.0.0.1:{ports['room.112']}", "20261122120000001"
+    body = {
+        "evtId": "112UC001",
+        "evtGrad": "10",
+        "ocrNbr": number,
+        "ocrSts": "10",
+        "ocrLc": {"crdntX": "127.04700", "crdntY": "37.73842", "crdntZ": "0"},
+        "ocrPlc": "의정부역 동부광장",
+        "ocrEvtCn": "흉기를 든 사람",
+        "ocrEvtTime": "20261122120000",
+        "ocrEvtSts": {"ocrEvtStsCd": "10", "ocrEvtStsDtl": "발생"},
+        "ocrEvtItemCnt": "0",
+        "ocrEvtItem": [],
+    }
+    order = {
+        "target": f"http://127.0.0.1:{ports['emergency.http']}",
+        "api_key": peers["112"]["api_key"],
+        "send_cd": peers["112"]["send_code"],
+        "sys_cd": peers["112"]["system_code"],
+        "body": body,
+    }
+    report = await asyncio.to_thread(post, f"{room}/control/send", order)
+    assert report["event"]["answer"]["result"] == "0", report
+
+    async def answered() -> dict[str, str] | None:
+        def told() -> Any:
+            with urllib.request.urlopen(f"{room}/control/events", timeout=15) as answer:
+                return json.load(answer)
+
+        events = await asyncio.to_thread(told)
+        own = [
+            e["items"] for e in events if e["ocrNbr"] == number and "카메라 1 토큰" in e["items"]
+        ]
+        return own[0] if own else None
+
+    items = await eventually(answered, seconds=60, interval=0.5)
+    assert items
+    return items
+
+
 @pytest.mark.timeout(300)
 async def test_up_brings_the_city_to_life_and_stops_on_ctrl_c(tmp_path: Path) -> None:
     meshctl = [sys.executable, "-m", "meshctl"]
@@ -134,6 +188,12 @@ async def test_up_brings_the_city_to_life_and_stops_on_ctrl_c(tmp_path: Path) ->
         status = await eventually(ready, seconds=120)
         await eventually(means, seconds=90, interval=1)
         await read_as_an_integrator(json.loads(await run("env", "integrator", "--json")))
+        video = await ask_for_video(tmp_path)
+        token = {"token": video["카메라 1 토큰"], "cameraId": video["카메라 1"].split()[0]}
+        lease_service = "city.cameras.v1.LeaseService"
+        assert "leaseId" in await run("call", f"{lease_service}/AuthorizeStream", json.dumps(token))
+        verdict = json.loads(await run("call", f"{lease_service}/VerifyRegister", "{}"))
+        assert verdict["intact"] is True
         pids = [part["pid"] for part in status["parts"].values()]
     finally:
         process.send_signal(signal.SIGINT)

@@ -212,9 +212,10 @@ async def test_a_fight_calls_the_112_desk_and_then_tells_the_context(
     one = await city.incident(incident)
     assert (one.kind, one.title, one.police_code, list(one.desks)) == ("fight", "싸움", 1, ["112"])
     assert (one.revision, one.items["대기질"]) == (2, second.items["대기질"])
-    (request,) = (r for r in city.neighbours.requests if r.DESCRIPTOR.name == "FindNearRequest")
+    asked = [r for r in city.neighbours.requests if r.DESCRIPTOR.name == "FindNearRequest"]
+    # Other departments' tests may have left alarms on the topic; theirs are elsewhere.
+    (request,) = (r for r in asked if r.point.latitude == spot.latitude)
     assert (request.looking_at_point, request.limit) == (True, 5)
-    assert request.point.latitude == spot.latitude
 
     rows = await city.rows("select 1 from incident_alarm where incident_id = %s", UUID(incident))
     assert len(rows) == 1
