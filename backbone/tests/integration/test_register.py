@@ -230,6 +230,11 @@ CASES: dict[str, tuple[Tamper, int, str]] = {
         1,
         "changed: it does not follow the hash of record 0",
     ),
+    "no JSON that can be read": (
+        lambda c: c.set(4, "details = repeat('9', 5000)::jsonb"),
+        4,
+        "changed: its hash is of another content",
+    ),
     "two damages": (second_of_two_damages, 3, "changed: its hash is of another content"),
 }
 

@@ -70,8 +70,8 @@ PLAYED = Played(
     ),
 )
 ALARM = Alarm("a1", "bars", "FIGHT", "fight", 1_000, "ESCALATED", ("bars-1",), 1, 1, False)
-INCIDENT = Incident("i1", ("a1",), ("112",), 1, "민락로데오거리", {"카메라": "bars-1 (12 m)"})
-TOLD = {"112": {"i1": Counter({("10", "1"): 1, ("40", "2"): 1})}, "119": {}}
+INCIDENT = Incident("i1", ("a1",), ("112",), 1, "민락로데오거리", 2, {"카메라": "bars-1 (12 m)"})
+TOLD: dict[str, dict[str, Counter[int]]] = {"112": {"i1": Counter({1: 1, 2: 1})}, "119": {}}
 IDS = frozenset(str(event_id("detection", *key)) for key in KEYS)
 RIGHT = SceneEvidence(IDS, (ALARM,), (INCIDENT,), TOLD, 0, 0)
 
@@ -118,7 +118,9 @@ def test_other_sites_and_other_times_are_not_the_scenes() -> None:
         (lambda: {"incidents": (replace(INCIDENT, items={}),)}, "incidents", (1, 1)),
         (lambda: {"incidents": (replace(INCIDENT, alarm_ids=("a1", "x")),)}, "incidents", (1, 1)),
         (lambda: {"told": {"112": {}, "119": {}}}, "112 room", (1, 0)),
-        (lambda: {"told": {"112": {"i1": Counter({("10", "1"): 2})}}}, "112 room", (0, 1)),
+        (lambda: {"told": {"112": {"i1": Counter({1: 2, 2: 1})}}}, "112 room", (0, 1)),
+        (lambda: {"told": {"112": {"i1": Counter({1: 1})}}}, "112 room", (1, 0)),
+        (lambda: {"told": {"112": {"i1": Counter({2: 1})}}}, "112 room", (1, 0)),
         (lambda: {"told": {**TOLD, "119": TOLD["112"]}}, "119 room", (0, 1)),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -63,14 +64,20 @@ def _outcome(scene: PlayedScene, found: SceneEvidence, context_may_miss: bool) -
     stages.append(_matched("incidents", expected.incidents, incidents, fits, problems))
     for desk, room in sorted(found.told.items()):
         told = [room[one.incident_id] for one in incidents if one.incident_id in room]
+        unheard = sum(
+            len(set(range(1, one.revisions + 1)) - room.get(one.incident_id, Counter()).keys())
+            for one in incidents
+            if desk in one.desks
+        )
         must = sum(one.incidents for one in expected.dispatches if one.desk == desk)
-        again = sum(count - 1 for steps in told for count in steps.values())
+        again = sum(count - 1 for revisions in told for count in revisions.values())
+        misled = sum(one.incident_id in room for one in incidents if desk not in one.desks)
         stages.append(
             Stage(
                 f"{desk} room",
                 len(told),
-                max(0, must - len(told)),
-                again + max(0, len(told) - must),
+                max(0, must - len(told)) or unheard,
+                again + (max(0, len(told) - must) or misled),
             )
         )
     return Outcome(scene, tuple(stages), tuple(problems))

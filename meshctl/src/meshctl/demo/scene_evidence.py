@@ -50,18 +50,19 @@ class Incident:
     desks: tuple[str, ...]
     police_code: int | None
     place: str
+    revisions: int
     items: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class SceneEvidence:
-    """`told` counts, per desk and incident, messages of each status and time; more than one is
-    a double. `written_again` counts events that are on a topic more than once with the same id."""
+    """`told` counts, per desk and incident, messages of each revision; more than one is a double.
+    `written_again` counts events that are on a topic more than once with the same id."""
 
     detection_ids: frozenset[str]
     alarms: tuple[Alarm, ...]
     incidents: tuple[Incident, ...]
-    told: Mapping[str, Mapping[str, Counter[tuple[str, str]]]]
+    told: Mapping[str, Mapping[str, Counter[int]]]
     written_again: int
     rejected: int
 
@@ -134,7 +135,7 @@ def _alarms(
 def _incidents(dsn: str) -> Iterable[Incident]:
     with psycopg.connect(dsn, connect_timeout=5, row_factory=dict_row) as connection:
         rows = connection.execute(
-            "select i.incident_id, i.desks, i.police_code, i.place, i.items,"
+            "select i.incident_id, i.desks, i.police_code, i.place, i.revision, i.items,"
             " array_agg(a.alarm_id::text order by a.alarm_id) as alarm_ids"
             " from incident i join incident_alarm a using (incident_id) group by i.incident_id"
         ).fetchall()
@@ -145,17 +146,18 @@ def _incidents(dsn: str) -> Iterable[Incident]:
             tuple(row["desks"]),
             row["police_code"],
             row["place"],
+            row["revision"],
             row["items"],
         )
 
 
-def _told(record: Path) -> Mapping[str, Counter[tuple[str, str]]]:
-    told: dict[str, Counter[tuple[str, str]]] = {}
+def _told(record: Path) -> Mapping[str, Counter[int]]:
+    told: dict[str, Counter[int]] = {}
     lines: Sequence[str] = record.read_text().splitlines() if record.exists() else ()
     for line in map(json.loads, lines):
         if not line["repeat"]:
-            steps = told.setdefault(line["items"].get("incidentId", ""), Counter())
-            steps[line["ocrSts"], line["ocrEvtStsTime"]] += 1
+            revisions = told.setdefault(line["items"].get("incidentId", ""), Counter())
+            revisions[int(line["items"].get("revision", 0))] += 1
     return told
 
 

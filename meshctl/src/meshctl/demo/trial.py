@@ -97,7 +97,8 @@ class Trial:
             status = json.loads(await self.meshctl("status", "--json"))
         except (psycopg.OperationalError, MeshctlError, ValueError):
             return False
-        return all(seconds == 0 for seconds in _lags(status))
+        lags = _lags(status)
+        return bool(lags) and all(seconds == 0 for seconds in lags)
 
 
 @asynccontextmanager

@@ -151,6 +151,7 @@ async def test_what_is_asked_wrongly(centre: Centre) -> None:
     for call in (
         stub.GetAlarm(pb.GetAlarmRequest(alarm_id="x"), timeout=DEADLINE),
         stub.AcknowledgeAlarm(acknowledge(identity, operator=" "), timeout=DEADLINE),
+        stub.EscalateAlarm(escalate(identity, operator="cameras"), timeout=DEADLINE),
         stub.DismissAlarm(dismiss(identity, reason=""), timeout=DEADLINE),
         stub.EscalateAlarm(escalate(identity, reason="가" * 501), timeout=DEADLINE),
         stub.ListAlarms(pb.ListAlarmsRequest(page_token="x"), timeout=DEADLINE),

@@ -312,7 +312,7 @@ async def test_refused_heartbeats_are_named_and_the_others_count(estate: Estate)
     await estate.stub.RetireCamera(request, timeout=DEADLINE)
     now = datetime.now(UTC)
     answer = await estate.send(
-        [heartbeat(name, now), heartbeat("nobody", now)],
+        [heartbeat(name, now), heartbeat("no\0body", now)],
         [
             heartbeat(retired, now),
             heartbeat(name, now + timedelta(seconds=30)),

@@ -9,7 +9,15 @@ from typing import cast
 import pytest
 from cameras.directory import CameraPlace, Directory
 from cameras.ingest import facts
-from cameras.ingest.detection import KINDS, Box, Detection, Problem, Reason, check
+from cameras.ingest.detection import (
+    KINDS,
+    MAX_BEHIND_MICROS,
+    Box,
+    Detection,
+    Problem,
+    Reason,
+    check,
+)
 from cameras.ingest.intake import DETECTIONS_METRIC, Intake
 from cameras.ingest.rpc import MAX_PROBLEMS, DetectionServicer, detection_from
 from city.cameras.v1 import detection_pb2 as pb
@@ -64,7 +72,9 @@ def reason(detection: Detection) -> Reason | None:
         ({"detected_at": -1}, Reason.INVALID_TIME),
         ({"detected_at": NOW_MICROS + 5_000_000}, None),
         ({"detected_at": NOW_MICROS + 5_000_001}, Reason.FUTURE_TIME),
-        ({"detected_at": 0}, None),
+        ({"detected_at": NOW_MICROS - MAX_BEHIND_MICROS}, None),
+        ({"detected_at": NOW_MICROS - MAX_BEHIND_MICROS - 1}, Reason.INVALID_TIME),
+        ({"detected_at": 0}, Reason.INVALID_TIME),
     ],
 )
 def test_the_first_fault_is_named(changes: dict[str, object], expected: Reason | None) -> None:
@@ -209,6 +219,26 @@ async def test_good_ones_are_published_in_one_batch_and_counted() -> None:
         ("accepted", "fall", "grpc"): 3,
         ("unknown_kind", "unknown", "grpc"): 1,
     }
+
+
+async def test_cameras_of_one_site_are_published_in_order_of_time() -> None:
+    """What one camera catches up with must not make the next one's too late."""
+    part = Part()
+    second = 1_000_000
+    caught_up = [
+        GOOD._replace(camera_id=camera, detected_at=NOW_MICROS - ago * second)
+        for camera in ("cam-1", "cam-2")
+        for ago in (15, 10, 5)
+    ]
+    await part.intake.take(caught_up, "onvif")
+    (batch,) = part.direct.batches
+    assert [event.time for event in batch] == sorted(event.time for event in batch)
+
+
+async def test_a_camera_put_back_in_service_elsewhere_is_found() -> None:
+    part = Part()
+    part.directory.later["cam-old"] = CameraPlace("cam-old", "site-1", "PARK", False)
+    assert await part.intake.take([GOOD._replace(camera_id="cam-old")], "grpc") == []
 
 
 async def test_a_camera_registered_a_moment_ago_is_found() -> None:

@@ -1,6 +1,6 @@
 """What happens to incidents: air alerts, reports, updates, and what rooms send."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -8,7 +8,7 @@ import structlog
 from city_backbone.database import Connection
 
 from emergency import store, store_context, store_scsns
-from emergency.domain import air
+from emergency.domain import air, context
 from emergency.domain.air import AirAlert
 from emergency.domain.incident import OPEN, Facts, Grade, Incident, Position, Source, Status
 from emergency.domain.scsns import linked
@@ -153,6 +153,12 @@ async def complete_cleared(connection: Connection, ledger: Ledger, after: timede
     return len(completed)
 
 
+def _told(items: Mapping[str, str]) -> dict[str, str]:
+    """Without what we answered ourselves: a room may echo it, stream tokens and all."""
+    own = f"{context.CAMERAS} "
+    return {key: value for key, value in items.items() if not f"{key} ".startswith(own)}
+
+
 def _facts(event: Event, known: Incident | None) -> Facts:
     """What the message says, and for what it leaves out, what was known."""
     position: Position | None = event.position
@@ -165,7 +171,7 @@ def _facts(event: Event, known: Incident | None) -> Facts:
             event.ocrEvtCn,
             event.ocrPlc,
             position,
-            event.items,
+            _told(event.items),
         )
     old = known.facts
     return Facts(
@@ -174,7 +180,7 @@ def _facts(event: Event, known: Incident | None) -> Facts:
         description=event.ocrEvtCn or old.description,
         place=event.ocrPlc or old.place,
         position=position or old.position,
-        items={**old.items, **event.items},
+        items={**old.items, **_told(event.items)},
         police_code=old.police_code,
         desks=old.desks,
     )

@@ -25,10 +25,17 @@ class Request:
 
 
 async def want(connection: Connection, incidents: Sequence[UUID], room: str | None = None) -> None:
-    """Once per incident; whoever gathers is woken by the commit."""
+    """Once per incident, but again for the room that asked: tokens do not live long, and a room
+    that was away has none. Not within a minute of an answer, which a room may echo. Whoever
+    gathers is woken by the commit.
+    """
     await connection.execute(
-        "with wanted as (insert into context_request (incident_id, room)"
-        "  select id, %s from unnest(%s::uuid[]) as id on conflict do nothing returning 1)"
+        "with wanted as (insert into context_request as known (incident_id, room)"
+        "  select id, %s from unnest(%s::uuid[]) as id on conflict (incident_id) do update"
+        "  set state = 'waiting', attempts = 0, due_at = now()"
+        "  where known.state = 'done' and known.room = excluded.room"
+        "  and coalesce(known.answered_at, '-infinity') < now() - interval '1 minute'"
+        "  returning 1)"
         " select pg_notify(%s, '') where exists (select from wanted)",
         (room, list(incidents), CHANNEL),
     )

@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -317,6 +317,9 @@ async def test_an_unusable_alarm_stops_nobody(city: City, spot: Spot) -> None:
     assert await city.rows("select 1 from incident where incident_id = %s", UUID(bad)) == []
 
 
+SEOUL = timezone(timedelta(hours=9))
+
+
 class Asking:
     """The 112 room asking for video of one occurrence."""
 
@@ -401,6 +404,34 @@ async def test_a_room_that_asks_for_video_gets_cameras_and_tokens(
     # No revision came of it: the others were told what the room said, and no more.
     await eventually(city.told("disaster", room.incident_id, "10", "40"))
     assert (await city.incident(room.incident_id)).revision == 2
+
+
+async def test_a_room_that_asks_again_later_gets_fresh_tokens_and_its_echo_goes_nowhere(
+    city: City, spot: Spot
+) -> None:
+    room = Asking(city, spot)
+    await room.send()
+    (answer,) = await room.answers(1)
+    token = answer.items["카메라 1 토큰"]
+    async with city.service.backbone.database.transaction() as connection:
+        await connection.execute(
+            "update context_request set answered_at = now() - interval '2 minutes'"
+            " where incident_id = %s",
+            (UUID(room.incident_id),),
+        )
+
+    async def a_second_later() -> bool:
+        return bool(f"{datetime.now(SEOUL):%Y%m%d%H%M%S}" > answer.ocrEvtStsTime)
+
+    # In less, two answers would be one to the room: it is told whole seconds.
+    await eventually(a_second_later)
+    echoed = [{"key": key, "val": value} for key, value in answer.items.items()]
+    await room.send("40", ocrEvtItemCnt=str(len(echoed)), ocrEvtItem=echoed)
+    _, again = await room.answers(2)
+    assert again.items["카메라 1 토큰"] == token
+    await eventually(city.told("disaster", room.incident_id, "10", "40"))
+    assert token not in str(await city.incident(room.incident_id))
+    assert token not in str(city.events("disaster", room.incident_id))
 
 
 async def test_a_room_is_told_that_there_is_no_video_now_and_gets_it_later(

@@ -90,6 +90,13 @@ def test_desks_call_their_rooms(desks: tuple[str, ...], expected: dict[str, str 
     assert {called.room: called.desk for called in rooms_for(incident, ROUTES)} == expected
 
 
+def test_a_desk_called_later_takes_nothing_from_who_stands_in_for_another() -> None:
+    incident = an_incident("fire")
+    incident = replace(incident, facts=replace(incident.facts, desks=("119", "112")))
+    routes = [Route("police", ("*",), ("112",)), Route("disaster", ("fire",))]
+    assert list(rooms_for(incident, routes)) == [Called("police", "112"), Called("disaster")]
+
+
 def test_desks_that_no_room_serves_lose_nobody() -> None:
     incident = an_incident("fire")
     incident = replace(incident, facts=replace(incident.facts, desks=("119",)))

@@ -13,7 +13,7 @@ from city.type.v1.position_pb2 import Position
 from city_backbone.errors import InvalidArgument
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from cameras.alarms.alarm import Alarm, Status
+from cameras.alarms.alarm import AUTOMATIC, Alarm, Status
 from cameras.alarms.rules import KINDS, PURPOSES, Rule, RuleSet, Urgency
 
 N = TypeVar("N", bound=str)
@@ -62,6 +62,14 @@ def text(field: str, value: str, longest: int, required: bool = True) -> str:
     if len(value) > longest or (required and not value):
         raise InvalidArgument(field, f"expected {1 if required else 0} to {longest} characters")
     return value
+
+
+def account(operator: str) -> str:
+    """The account of a person. Raises InvalidArgument."""
+    name = text("operator", operator, 100)
+    if name == AUTOMATIC:
+        raise InvalidArgument("operator", f"expected a person's account, {name} is the service")
+    return name
 
 
 def moment(stamp: Timestamp, field: str) -> datetime:

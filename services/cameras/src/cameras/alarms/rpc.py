@@ -83,7 +83,7 @@ class AlarmServicer(stubs.AlarmServiceServicer):
     async def AcknowledgeAlarm(
         self, request: pb.AcknowledgeAlarmRequest, context: Any
     ) -> pb.AcknowledgeAlarmResponse:
-        operator = messages.text("operator", request.operator, 100)
+        operator = messages.account(request.operator)
 
         def acknowledge(alarm: Alarm, now: datetime) -> Alarm:
             return alarm.acknowledged(operator, now)
@@ -93,7 +93,7 @@ class AlarmServicer(stubs.AlarmServiceServicer):
     async def DismissAlarm(
         self, request: pb.DismissAlarmRequest, context: Any
     ) -> pb.DismissAlarmResponse:
-        operator = messages.text("operator", request.operator, 100)
+        operator = messages.account(request.operator)
         reason = messages.text("reason", request.reason, 500)
 
         def dismiss(alarm: Alarm, now: datetime) -> Alarm:
@@ -104,7 +104,7 @@ class AlarmServicer(stubs.AlarmServiceServicer):
     async def EscalateAlarm(
         self, request: pb.EscalateAlarmRequest, context: Any
     ) -> pb.EscalateAlarmResponse:
-        operator = messages.text("operator", request.operator, 100)
+        operator = messages.account(request.operator)
         reason = messages.text("reason", request.reason, 500, required=False)
 
         def escalate(alarm: Alarm, now: datetime) -> Alarm:

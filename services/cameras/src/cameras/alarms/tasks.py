@@ -17,8 +17,8 @@ log = structlog.get_logger()
 
 _ESCALATE_AT_ONCE = 100
 _FORGET_SECONDS = 3600.0
-# Longer than the detections' topic keeps them: what comes again must find what it did.
-_FORGET_AFTER = timedelta(days=2)
+# Longer than the oldest detection that is taken: what comes again must find what it did.
+_FORGET_AFTER = timedelta(days=8)
 
 
 async def escalate_due(connection: Connection, ledger: Ledger, now: datetime) -> int:

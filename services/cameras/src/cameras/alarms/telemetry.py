@@ -12,7 +12,7 @@ class Metrics:
 
     def __init__(self, meter: Meter) -> None:
         self._detections = meter.create_counter(
-            "city.cameras.detections",
+            "city.cameras.detections_judged",
             description="Detections by what became of them: ignored (no rule, or muted), unsure"
             " (below the rule's confidence), watched, late (refused), repeated",
         )

@@ -11,6 +11,7 @@ from opentelemetry.metrics import Meter
 
 from cameras.estate import store_presence as store
 from cameras.estate.presence import Presence, Rule
+from cameras.estate.site import is_id
 
 HEARTBEATS_METRIC = "city.cameras.heartbeats"  # heartbeats sent to us, by outcome and field
 MAX_AHEAD = timedelta(seconds=5)
@@ -51,7 +52,8 @@ class Heartbeats:
     ) -> Sequence[Result]:
         """camera_id and sent_at of each; one result for each, in order. Two statements in all."""
         now = self._clock()
-        known = await store.lock(connection, {camera_id for camera_id, _ in heartbeats})
+        asked = {camera_id for camera_id, _ in heartbeats if is_id(camera_id)}
+        known = await store.lock(connection, asked)
         changed: dict[str, Presence] = {}
         results: list[Result] = []
         for camera_id, sent_at in heartbeats:

@@ -132,7 +132,7 @@ class CameraServicer(camera_pb2_grpc.CameraServiceServicer):
         match parse_page_token(request.page_token):
             case []:
                 after = ""
-            case [str(after)]:
+            case [str(after)] if after.isascii() and after.isprintable():
                 pass
             case _:
                 raise InvalidArgument("page_token", "expected a next_page_token of the same method")

@@ -12,6 +12,11 @@ MAX_NAME = 100
 _ID = re.compile(r"[a-z0-9-]{1,64}")
 
 
+def is_id(text: str) -> bool:
+    """1 to 64 of a-z, 0-9 and hyphen."""
+    return _ID.fullmatch(text) is not None
+
+
 class Purpose(StrEnum):
     """Names as in the events' schemas: 생활방범, 공원, 차량방범, 어린이보호."""
 
@@ -46,7 +51,7 @@ def site(*, site_id: str, name: str, purpose: Purpose | None, position: Point | 
 
 def check_id(field: str, text: str) -> None:
     """Raises Invalid."""
-    if _ID.fullmatch(text) is None:
+    if not is_id(text):
         raise Invalid(field, f"expected 1 to 64 of a-z, 0-9 and hyphen, got {text[:80]!r}")
 
 

@@ -20,6 +20,8 @@ KINDS = (
 )
 MAX_TRACK_LENGTH = 64
 MAX_AHEAD_MICROS = 5_000_000
+# Less than alarms remember: what is sent again must find what it did.
+MAX_BEHIND_MICROS = 7 * 24 * 3600 * 1_000_000
 
 
 class Reason(StrEnum):
@@ -95,6 +97,12 @@ def check(
                 return Problem(Reason.OUT_OF_RANGE, f"box.{name}", f"{value:g}, expected 0 to 1")
     if detected_at is None or detected_at < 0:
         return Problem(Reason.INVALID_TIME, "detected_at", "expected a time since 1970")
+    if detected_at < now - MAX_BEHIND_MICROS:
+        return Problem(
+            Reason.INVALID_TIME,
+            "detected_at",
+            f"expected at most {MAX_BEHIND_MICROS // (24 * 3600 * 1_000_000)} days ago",
+        )
     if detected_at > now + MAX_AHEAD_MICROS:
         ahead = math.ceil((detected_at - now) / 1e6)
         return Problem(

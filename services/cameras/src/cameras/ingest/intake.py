@@ -69,6 +69,8 @@ class Intake:
                 events.append(facts.object_detected(detection, judged, received_at))
                 outcomes["accepted", detection.kind] += 1
         if events:
+            # Of one site in order of time: else one camera's newest makes the next one's too late.
+            events.sort(key=lambda event: event.time)
             await self._direct.publish(events)
         for (outcome, kind), number in outcomes.items():
             self._counter.add(
@@ -82,13 +84,18 @@ class Intake:
 
     async def _places(self, camera_ids: set[str]) -> Mapping[str, CameraPlace]:
         places = await self._directory.places()
-        if camera_ids <= places.keys():
+        if _in_service(camera_ids, places):
             return places
         async with self._refreshing:  # who waited here finds what the one before has read
             places = await self._directory.places()
             now = time.monotonic()
-            if camera_ids <= places.keys() or now < self._refreshed_at + self._refresh_seconds:
+            if _in_service(camera_ids, places) or now < self._refreshed_at + self._refresh_seconds:
                 return places
             self._refreshed_at = now
             self._directory.forget()
             return await self._directory.places()
+
+
+def _in_service(camera_ids: set[str], places: Mapping[str, CameraPlace]) -> bool:
+    """What another replica registered or put back in service is not known here yet."""
+    return all((place := places.get(one)) is not None and not place.retired for one in camera_ids)

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from city_backbone.events import event_id
 
-from cameras.ingest.detection import MAX_AHEAD_MICROS, Detection, is_track
+from cameras.ingest.detection import MAX_AHEAD_MICROS, MAX_BEHIND_MICROS, Detection, is_track
 from cameras.ingest.facts import micros
 from cameras.ingest.held import HeldState, StateKey
 from cameras.ingest.mapping import Rule, Topics
@@ -72,7 +72,7 @@ def _seen(rule: Rule, kind: str, message: Notification, key: StateKey, now: date
     if message.time > now + _AHEAD:
         return _parked(rule.name, message, Why.FUTURE_TIME)
     seen_at = micros(message.time)
-    if seen_at < 0:
+    if seen_at < micros(now) - MAX_BEHIND_MICROS:
         return _parked(rule.name, message, Why.BAD_TIME)
     try:
         confidence = rule.sureness(message)

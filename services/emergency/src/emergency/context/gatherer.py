@@ -19,6 +19,8 @@ from emergency.store_context import Request
 
 log = structlog.get_logger()
 
+# A fault of ours comes again, so after so many the incident goes without.
+_MOST_FAULTS = 5
 _DRAIN_SECONDS = 3.0
 
 
@@ -99,6 +101,13 @@ class Gatherer:
             del self._under_way[incident_id]
         self._wake.set()
 
+    async def _give_up(self, request: Request) -> None:
+        try:
+            async with self._database.transaction() as connection:
+                await store_context.settle(connection, request.incident_id)
+        except Transient as error:
+            log.warning("context not settled", error=repr(error))
+
     async def _gather(self, request: Request) -> None:
         try:
             if request.room is None:
@@ -110,3 +119,5 @@ class Gatherer:
         except Exception:
             # A fault of ours with one incident must not hold up the others.
             log.exception("context failed", incident_id=str(request.incident_id))
+            if request.attempts >= _MOST_FAULTS:
+                await self._give_up(request)

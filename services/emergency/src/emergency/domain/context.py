@@ -88,6 +88,9 @@ def video_items(cameras: Sequence[LeasedCamera], metres: float) -> dict[str, str
         near, place = one.near, one.position
         looks = "지점을 비춤" if one.looks else "주변"
         items[key] = f"{near.camera_id} ({near.distance_metres:.0f} m, {looks})"
+        if not one.token:
+            items[f"{key} 영상"] = "제공 불가"
+            continue
         items[f"{key} 위치"] = f"{place.latitude:.6f},{place.longitude:.6f}"
         items[f"{key} 토큰"] = one.token
         items[f"{key} 시한"] = seoul.seconds(one.until)

@@ -59,6 +59,8 @@ class Merging:
         A clock of cameras that is ahead must not push later changes into the future.
         """
         at = min(alarm.escalated_at, now)
+        # A clock that is ahead must not part it from the other alarms of its moment.
+        alarm = replace(alarm, occurred_at=min(alarm.occurred_at, now))
         rule = self._rules.decide(alarm.kind, alarm.purpose)
         known = self._same(alarm)
         if known is None:

@@ -29,7 +29,10 @@ class Called:
 
 
 def rooms_for(incident: Incident, routes: Iterable[Route]) -> Sequence[Called]:
-    """The rooms to tell, never the one that the incident came from."""
+    """The rooms to tell, never the one that the incident came from.
+
+    Rooms without desks hear, by kind, of what no desk or a desk that nobody serves is called to.
+    """
     others = [route for route in routes if route.room != incident.source.room]
     # The incident's order of desks, which only grows, so a room of both keeps its desk.
     called = [
@@ -37,9 +40,10 @@ def rooms_for(incident: Incident, routes: Iterable[Route]) -> Sequence[Called]:
         for route in others
         if set(incident.facts.desks) & set(route.desks)
     ]
-    if called:
+    served = {desk for route in others for desk in route.desks}
+    if incident.facts.desks and set(incident.facts.desks) <= served:
         return called
-    return [
+    return called + [
         Called(route.room)
         for route in others
         if not route.desks and any(fnmatchcase(incident.kind, pattern) for pattern in route.kinds)

@@ -172,9 +172,8 @@ class Connector:
             return
         except RoomError as error:
             outcome = "refused" if isinstance(error, RoomRefused) else "unavailable"
-            # A room that refuses an answer may quote the stream tokens in it.
-            quotes = message.answer and outcome == "refused"
-            reason = "EVENT: refused" if quotes else str(error)
+            # What a room says to an answer may quote the stream tokens in it.
+            reason = f"EVENT: {outcome}" if message.answer else str(error)
             settings = self._settings
             seconds = full_jitter(
                 message.attempts, settings.backoff_base_seconds, settings.backoff_cap_seconds
