@@ -1,6 +1,5 @@
 """A bare aiokafka loop: what the rule costs with nothing around it. Its state is only in memory."""
 
-import asyncio
 import time
 from collections.abc import Iterable
 

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import msgspec
 from cameras.alarms import facts
+from cameras.alarms.alarm import Site
 
 from services.cameras.benchmarks import load, report, stack
 from services.cameras.benchmarks.job import Job, Result
+from services.cameras.benchmarks.outcome import Alarms
 
 ROOT = Path(__file__).parents[3]
 VENV = ROOT / ".cache" / "benchmarks" / "quixstreams"
@@ -65,12 +67,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _measured(options: argparse.Namespace, running: stack.Stack, core: int) -> list[str]:
     sites = load.sites()
     if not options.filled:
-        asyncio.run(running.fill(load.events(options.events, options.scale), sites))
+        asyncio.run(running.fill(load.events(options.events, load.at(options.scale)), sites))
     only = [one for one in CONTENDERS if not options.only or one.module in options.only]
     results: dict[str, list[Result]] = {one.name: [] for one in only}
-    agreed: stack.Alarms | None = None
+    agreed: Alarms | None = None
     for number in range(options.rounds):
-        # Each goes first once.
+        # Another goes first in each round.
         for contender in (*only[number % len(only) :], *only[: number % len(only)]):
             result, alarms = _run(contender, number, options.events, running, core, sites)
             agreed = alarms if agreed is None else agreed
@@ -88,8 +90,8 @@ def _run(
     events: int,
     running: stack.Stack,
     core: int,
-    sites: dict[str, load.Site],
-) -> tuple[Result, stack.Alarms]:
+    sites: dict[str, Site],
+) -> tuple[Result, Alarms]:
     name = f"benchmark.{contender.module}.{os.getpid()}.{number}"
     with tempfile.TemporaryDirectory(prefix="contender-") as folder:
         task = Job(
@@ -151,7 +153,7 @@ def _prepare() -> None:
     made.write_bytes(requirements.read_bytes())
 
 
-def _difference(name: str, alarms: stack.Alarms, agreed: stack.Alarms) -> str:
+def _difference(name: str, alarms: Alarms, agreed: Alarms) -> str:
     differ = sorted(
         {one for one in alarms.keys() | agreed.keys() if alarms.get(one) != agreed.get(one)}
     )
@@ -169,5 +171,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--scale", type=float, default=1.0, help="of the city's normal rate")
     parser.add_argument("--only", nargs="*", help="modules of contenders; without it all")
     parser.add_argument("--state", type=Path, help="a stack that runs, instead of one of its own")
-    parser.add_argument("--filled", action="store_true", help="the running stack has the detections")
+    parser.add_argument(
+        "--filled", action="store_true", help="the running stack has the detections"
+    )
     return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import count, islice
 
 from cameras.alarms.alarm import Site
 from cameras.directory import CameraPlace
@@ -24,21 +24,26 @@ def sites() -> dict[str, Site]:
     return {one.site_id: Site(one.site_id, one.name, *one.point) for one in estate(SEED).sites}
 
 
-def events(number: int, scale: float) -> list[OutgoingEvent]:
-    """So many, in the order of time, at `scale` times the city's normal rate."""
-    return [event for event, _ in zip(_events(scale), range(number), strict=False)]
+def at(scale: float) -> Load:
+    """`scale` times the city's normal rate."""
+    return Load(SEED, scale, ALARMS_PER_HOUR * scale)
 
 
-def _events(scale: float) -> Iterator[OutgoingEvent]:
+def events(number: int, load: Load) -> list[OutgoingEvent]:
+    """So many of what ingest lets in, in the order of time."""
+    return list(islice(_events(load), number))
+
+
+def _events(load: Load) -> Iterator[OutgoingEvent]:
     places = {
         one.camera_id: CameraPlace(one.camera_id, one.site_id, str(one.purpose), False)
         for one in estate(SEED).cameras
     }
-    load = Load(SEED, scale, ALARMS_PER_HOUR * scale)
     for second in count(EVENING):
         for one in detections(load, second):
             if one.fault is None:
-                box = one.box and Box(one.box.x, one.box.y, one.box.width, one.box.height)
+                it = one.box
+                box = None if it is None else Box(it.x, it.y, it.width, it.height)
                 seen = Detection(
                     one.camera_id, str(one.kind), one.track_id, one.confidence, box, one.micros
                 )

@@ -41,9 +41,10 @@ class Stateful:
 
 
 def run(task: job.Job) -> job.Result:
-    from quixstreams import Application
-    from quixstreams.checkpointing import Checkpoint
-    from quixstreams.kafka import ConnectionConfig
+    # Not in the project's virtual environment, so that the checker cannot find it.
+    from quixstreams import Application  # type: ignore[import-not-found]
+    from quixstreams.checkpointing import Checkpoint  # type: ignore[import-not-found]
+    from quixstreams.kafka import ConnectionConfig  # type: ignore[import-not-found]
 
     watch, done = job.Stopwatch(), 0
     results: list[job.Result] = []

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import psycopg
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -20,17 +19,15 @@ from city_backbone.runtime import Backbone, Service
 from city_backbone.testing import Mesh, run_service
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
-from meshctl import kafka
 from meshctl.credentials import ADMIN
 
+from meshctl import kafka
 from services.cameras.benchmarks import wire
+from services.cameras.benchmarks.outcome import Alarms, Outcome, tell
 
 GROUP = "cameras"
 _CHUNK = 5_000
 _GROUP_SECONDS = 60.0
-
-Alarms = Mapping[str, tuple[Any, ...]]
-"""By id: site, kind, rule, when it occurred, and who saw it."""
 
 
 @contextmanager
@@ -98,8 +95,8 @@ class Stack:
                 "select alarm_id::text, site_id, kind, rule_id, occurred_at, witnesses from alarm"
             )
             return {
-                row[0]: (*row[1:5], tuple(sorted((one[1], one[2]) for one in row[5])))
-                for row in rows.fetchall()
+                alarm_id: Outcome(site_id, kind, rule_id, at, tuple(sorted(map(_witness, seen))))
+                for alarm_id, site_id, kind, rule_id, at, seen in rows.fetchall()
             }
 
     async def told(self, topic: str) -> Alarms:
@@ -112,7 +109,7 @@ class Stack:
             sasl_plain_password=self.password,
             enable_auto_commit=False,
         )
-        alarms: dict[str, tuple[Any, ...]] = {}
+        alarms: dict[str, Outcome] = {}
         await consumer.start()
         try:
             parts = [TopicPartition(topic, number) for number in range(3)]
@@ -121,23 +118,15 @@ class Stack:
             for part, end in (await consumer.end_offsets(parts)).items():
                 while await consumer.position(part) < end:
                     record = await consumer.getone(part)
-                    _tell(alarms, *wire.told(record.headers, record.value))
+                    tell(alarms, *wire.told(record.headers, record.value))
         finally:
             await consumer.stop()
         return alarms
 
 
-def _tell(alarms: dict[str, tuple[Any, ...]], topic: str, data: Mapping[str, Any]) -> None:
-    if topic == facts.ALARM_ESCALATED:
-        return
-    seen = tuple(sorted((one["camera_id"], one["track_id"]) for one in data["witnesses"]))
-    before = alarms.get(data["alarm_id"])
-    if topic == facts.ALARM_RAISED:
-        kind, rule = data["kind"], data["rule_id"]
-    else:
-        assert before is not None, "an alarm changed that was not raised"
-        kind, rule = before[1], before[2]
-    alarms[data["alarm_id"]] = (data["site_id"], kind, rule, data["occurred_at"], seen)
+def _witness(stored: Sequence[str]) -> tuple[str, str]:
+    _, camera_id, track_id = stored
+    return camera_id, track_id
 
 
 def _meshctl(*arguments: str) -> None:

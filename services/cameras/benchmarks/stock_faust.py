@@ -14,7 +14,7 @@ from services.cameras.benchmarks import job, wire
 from services.cameras.benchmarks.rule import Place, Rule
 
 
-class _Packed(codecs.Codec):
+class _Packed(codecs.Codec):  # type: ignore[misc]
     """A Place as MessagePack, made only for the changelog."""
 
     def _dumps(self, obj: Any) -> bytes:
@@ -81,7 +81,6 @@ async def run(task: job.Job) -> job.Result:
     output = app.topic(task.output, key_serializer="raw", value_serializer="raw")
     done = 0
 
-    @app.agent(app.topic(task.topic, key_serializer="raw", value_serializer="raw"))
     async def detections(stream: Any) -> None:
         nonlocal done
         async for value in stream:
@@ -100,6 +99,7 @@ async def run(task: job.Job) -> job.Result:
             if done >= task.events:
                 finished.set()
 
+    app.agent(app.topic(task.topic, key_serializer="raw", value_serializer="raw"))(detections)
     app.finalize()
     await app.start()
     try:

@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import fastavro
 from cameras.alarms import facts
@@ -20,6 +20,7 @@ def _parsed(name: str) -> Any:
 
 _DETECTED = _parsed("object_detected")
 SCHEMAS = {
+    facts.OBJECT_DETECTED: _DETECTED,
     facts.ALARM_RAISED: _parsed("alarm_raised"),
     facts.ALARM_CHANGED: _parsed("alarm_changed"),
     facts.ALARM_ESCALATED: _parsed("alarm_escalated"),
@@ -30,7 +31,7 @@ def detected(value: bytes) -> dict[str, Any]:
     """A detection. By the writer's schema alone, which is faster than resolving to a reader's."""
     data: Any = fastavro.schemaless_reader(io.BytesIO(value[_FRAME_BYTES:]), _DETECTED, None)
     del data["box"], data["received_at"]
-    return dict(data) if type(data) is not dict else data
+    return cast(dict[str, Any], data)
 
 
 def encoded(event: OutgoingEvent) -> bytes:

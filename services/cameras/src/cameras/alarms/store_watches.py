@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 from city_backbone.database import Connection
+from psycopg.rows import tuple_row
 
 from cameras.alarms.watch import Watch
 
@@ -31,25 +32,10 @@ async def lock(connection: Connection, keys: Iterable[Key]) -> dict[Key, Stored]
     ordered = sorted(keys)
     found = await _select(connection, ordered)
     if missing := [key for key in ordered if key not in found]:
-        # A row that was idle for long was deleted; its alarms' numbers go on.
-        await connection.execute(
-            "insert into site_watch (site_id, kind, state, last_offset, touched_at)"
-            " select site_id, kind, ''::bytea, -1, now()"
-            " from unnest(%b::text[], %b::text[]) as asked(site_id, kind)"
-            " order by site_id, kind on conflict do nothing",
-            _columns(missing),
-        )
-        numbers = await connection.execute(
-            "select site_id, kind, coalesce(max(number), 0) as raised"
-            " from unnest(%b::text[], %b::text[]) as asked(site_id, kind)"
-            " left join alarm using (site_id, kind) group by site_id, kind",
-            _columns(missing),
-        )
-        raised = {(row["site_id"], row["kind"]): row["raised"] async for row in numbers}
-        for key, stored in (await _select(connection, missing)).items():
-            if not stored.state:
-                stored.watch.raised = raised[key]
-            found[key] = stored
+        found |= await _insert(connection, missing)
+        # What another transaction has inserted meanwhile.
+        if overtaken := [key for key in missing if key not in found]:
+            found |= await _select(connection, overtaken)
     return found
 
 
@@ -82,21 +68,37 @@ async def forget(connection: Connection, before: datetime) -> int:
 
 
 async def _select(connection: Connection, keys: Sequence[Key]) -> dict[Key, Stored]:
-    rows = await connection.execute(
-        "select w.site_id, w.kind, w.state, w.last_offset from site_watch w"
-        " join unnest(%b::text[], %b::text[]) as asked(site_id, kind) using (site_id, kind)"
-        " order by w.site_id, w.kind for update of w",
-        _columns(keys),
-        binary=True,
-    )
-    return {
-        (row["site_id"], row["kind"]): Stored(
-            _decoder.decode(row["state"]) if row["state"] else Watch(),
-            row["last_offset"],
-            row["state"],
+    async with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
+        await cursor.execute(
+            "select w.site_id, w.kind, w.state, w.last_offset from site_watch w"
+            " join unnest(%b::text[], %b::text[]) as asked(site_id, kind) using (site_id, kind)"
+            " order by w.site_id, w.kind for update of w",
+            _columns(keys),
         )
-        for row in await rows.fetchall()
-    }
+        return {
+            (site_id, kind): Stored(
+                _decoder.decode(state) if state else Watch(), last_offset, state
+            )
+            for site_id, kind, state, last_offset in await cursor.fetchall()
+        }
+
+
+async def _insert(connection: Connection, keys: Sequence[Key]) -> dict[Key, Stored]:
+    """Those that are not there. A row idle for long was deleted; its alarms' numbers go on."""
+    async with connection.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(
+            "insert into site_watch as w (site_id, kind, state, last_offset, touched_at)"
+            " select site_id, kind, ''::bytea, -1, now()"
+            " from unnest(%b::text[], %b::text[]) as asked(site_id, kind)"
+            " order by site_id, kind on conflict do nothing"
+            " returning w.site_id, w.kind, (select coalesce(max(a.number), 0) from alarm a"
+            " where a.site_id = w.site_id and a.kind = w.kind)",
+            _columns(keys),
+        )
+        return {
+            (site_id, kind): Stored(Watch(raised=raised), -1, b"")
+            for site_id, kind, raised in await cursor.fetchall()
+        }
 
 
 def _columns(keys: Sequence[Key]) -> tuple[list[str], list[str]]:
