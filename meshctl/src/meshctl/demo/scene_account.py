@@ -48,8 +48,8 @@ def _outcome(scene: PlayedScene, found: SceneEvidence, context_may_miss: bool) -
     by_id = {alarm.alarm_id: alarm for alarm in alarms}
     incidents = [one for one in found.incidents if by_id.keys() & set(one.alarm_ids)]
     expected = scene.expected
-    stages = [Stage("detections", len(sent & found.detection_ids), 0, 0)]
-    stages[0] = Stage("detections", stages[0].found, len(sent - found.detection_ids), 0)
+    there = sent & found.detection_ids
+    stages = [Stage("detections", len(there), len(sent - there), 0)]
     stages.append(_matched("alarms", expected.alarms, alarms, _is_alarm, problems))
     doubled = sum(max(0, alarm.escalations - 1) for alarm in alarms)
     wanted = sum(alarm.status == "ESCALATED" for alarm in expected.alarms)

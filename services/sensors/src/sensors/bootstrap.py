@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from city.sensors.v1.sensors_pb2_grpc import add_SensorsServiceServicer_to_server
 from city_backbone.runtime import Backbone, Service
+from city_backbone.timers import every
 
 from sensors.ingest import Ingest
 from sensors.processing import Processing
@@ -12,7 +13,6 @@ from sensors.rpc import NAME, SensorsServicer
 from sensors.settings import SensorsSettings
 from sensors.silences import Silences
 from sensors.stream import subscriptions
-from sensors.timers import every
 
 
 async def bootstrap(backbone: Backbone[SensorsSettings]) -> Service:

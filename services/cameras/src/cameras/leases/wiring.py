@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from city.cameras.v1.lease_pb2_grpc import add_LeaseServiceServicer_to_server
 from city_backbone.register import Register
 from city_backbone.runtime import Backbone, Service
+from city_backbone.timers import every
 
 from cameras.leases.act import REGISTER
 from cameras.leases.attempts import Attempts
@@ -16,7 +17,6 @@ from cameras.leases.rpc import NAME, LeaseServicer
 from cameras.leases.scene import Scene
 from cameras.leases.seal import Seal
 from cameras.leases.stream import subscriptions
-from cameras.leases.timers import every
 from cameras.leases.token import signer
 from cameras.settings import CamerasSettings
 

@@ -1,12 +1,13 @@
-"""What the clock starts, not a caller."""
+"""Work that the clock starts, not an event."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
+
 from city_backbone.database import Connection, Database
 from city_backbone.errors import Transient
-from city_backbone.runtime import pause
+from city_backbone.waiting import pause
 
 log = structlog.get_logger()
 
