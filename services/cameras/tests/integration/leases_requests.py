@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 
 import grpc
 from cameras.estate.camera import Camera, camera
-from cameras.estate.geometry import Point
 from cameras.estate.site import Purpose, Site, site
 from city.cameras.v1 import lease_pb2 as pb
 from city.type.v1.position_pb2 import Position
+from city_backbone.geo import Point
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status

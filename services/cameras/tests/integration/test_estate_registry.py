@@ -11,10 +11,10 @@ import grpc
 import pytest
 import pytest_asyncio
 from cameras.estate import store
-from cameras.estate.geometry import Point, boxes_around
 from city.cameras.v1 import camera_pb2 as pb
 from city.cameras.v1.camera_pb2_grpc import CameraServiceStub
 from city.type.v1.position_pb2 import Position
+from city_backbone.geo import Point, boxes_around
 from city_backbone.rpc.channel import open_channel
 from city_backbone.settings import TlsSettings
 from city_backbone.testing import Mesh

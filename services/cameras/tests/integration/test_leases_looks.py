@@ -12,9 +12,9 @@ import grpc
 import jwt
 import pytest
 import pytest_asyncio
-from cameras.estate.geometry import Point
 from city.cameras.v1 import lease_pb2 as pb
 from city.type.v1.position_pb2 import Position
+from city_backbone.geo import Point
 from city_backbone.testing import Mesh
 
 from .leases_requests import METRE, anywhere, camera_at, names, reason, scene_request

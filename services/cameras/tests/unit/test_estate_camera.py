@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from cameras.errors import Invalid
 from cameras.estate.camera import camera
-from cameras.estate.geometry import Point
 from cameras.estate.presence import PresenceStatus
 from cameras.estate.site import Purpose, site
+from city_backbone.geo import Point
 
 SITE: dict[str, Any] = {
     "site_id": "park-0007",

@@ -4,8 +4,10 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from city_backbone.geo import Point
+
 from cameras.errors import Invalid
-from cameras.estate.geometry import Point, sees
+from cameras.estate.geometry import sees
 from cameras.estate.presence import Presence
 from cameras.estate.site import Purpose, check_id, checked_position, checked_purpose
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from city_backbone.database import Connection
+from city_backbone.geo import Point, boxes_around, distance_metres
 
 from cameras.estate import store
 from cameras.estate.camera import Camera
-from cameras.estate.geometry import Point, boxes_around, distance_metres
 
 # In a city the nearest ten stand within some hundred metres; only a wider search reads more.
 _FIRST_REACHES_METRES = (250.0, 1_000.0)

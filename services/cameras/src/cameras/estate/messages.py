@@ -7,12 +7,12 @@ from typing import TypeVar
 from city.cameras.v1 import camera_pb2 as pb
 from city.type.v1 import position_pb2
 from city_backbone.errors import InvalidArgument
+from city_backbone.geo import Point
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cameras.errors import Invalid
 from cameras.estate.camera import Camera, camera
 from cameras.estate.finding import Near
-from cameras.estate.geometry import Point
 from cameras.estate.heartbeats import Outcome, Result
 from cameras.estate.presence import PresenceStatus
 from cameras.estate.site import Purpose, Site, checked_position, site

@@ -5,8 +5,9 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from city_backbone.geo import Point
+
 from cameras.errors import Invalid
-from cameras.estate.geometry import Point
 
 MAX_NAME = 100
 _ID = re.compile(r"[a-z0-9-]{1,64}")

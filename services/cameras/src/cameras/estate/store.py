@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, LiteralString
 
 from city_backbone.database import Connection
+from city_backbone.geo import Box, Point
 
 from cameras.estate.camera import Camera
-from cameras.estate.geometry import Box, Point
 from cameras.estate.presence import Presence, PresenceStatus
 from cameras.estate.site import Purpose, Site
 

@@ -8,11 +8,11 @@ from uuid import UUID
 from city.cameras.v1 import lease_pb2 as pb
 from city.type.v1.position_pb2 import Position
 from city_backbone.errors import InvalidArgument
+from city_backbone.geo import Point
 from city_backbone.register import Head, Verdict
 from city_backbone.rpc.paging import page_token, parse_page_token
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from cameras.estate.geometry import Point
 from cameras.leases.lease import Ground, Lease, Status
 from cameras.leases.scene import Shot
 

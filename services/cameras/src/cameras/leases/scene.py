@@ -7,10 +7,10 @@ from uuid import UUID
 
 from city_backbone.database import Connection
 from city_backbone.events import event_id
+from city_backbone.geo import Point
 from city_backbone.register import Register
 
 from cameras.estate.finding import Near
-from cameras.estate.geometry import Point
 from cameras.leases import store, store_incidents
 from cameras.leases.account import same
 from cameras.leases.act import Action, Origin, allowed

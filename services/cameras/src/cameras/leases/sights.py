@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from city_backbone.database import Connection
 from city_backbone.errors import FailedPrecondition, InvalidArgument, NotFound
+from city_backbone.geo import Point
 
 from cameras.errors import Invalid
 from cameras.estate import store
 from cameras.estate.finding import Near, near
-from cameras.estate.geometry import Point
 from cameras.estate.site import check_id
 
 

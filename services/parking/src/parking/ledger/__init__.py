@@ -1,0 +1,1 @@
+"""Double entry in whole won, each day under a published Merkle root."""

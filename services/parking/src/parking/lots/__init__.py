@@ -1,0 +1,1 @@
+"""Lots, what they cost and when, bays and their owners' terms, and what is free where."""

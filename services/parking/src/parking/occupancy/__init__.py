@@ -1,0 +1,1 @@
+"""What sensors see of bays, and where that and the bookings disagree."""
