@@ -1,8 +1,10 @@
 """A service's life: settings, parts in order, readiness, SIGTERM, drain."""
 
 import asyncio
+import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -42,6 +44,8 @@ S = TypeVar("S", bound=ServiceSettings)
 
 _START_SECONDS = 120.0
 _FORGET_SECONDS = 3600.0
+# SIGTERM is given ten seconds in all.
+_LAST_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,26 @@ async def _serve(settings: S, bootstrap: Bootstrap[S], package: str) -> None:
         log.info("service ready", grpc_port=started.grpc_port, http_port=started.http_port)
         await stopping.wait()
         log.info("service draining")
+        _end_at_last(settings.shutdown_seconds + _LAST_SECONDS)
     log.info("service stopped")
+
+
+def _end_at_last(seconds: float) -> None:
+    """Whatever still runs then, the process ends: no thread of a library keeps it.
+
+    What was not finished is as after a crash: not acknowledged, so done again.
+    """
+
+    def end() -> None:
+        names = [thread.name for thread in threading.enumerate() if not thread.daemon]
+        log.error("service did not end in time", threads=names)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)
+
+    last = threading.Timer(seconds, end)
+    last.daemon = True
+    last.start()
 
 
 @asynccontextmanager

@@ -62,11 +62,13 @@ class Probe:
 
 
 @asynccontextmanager
-async def probe(environment: Mapping[str, str], **changed: str) -> AsyncIterator[Probe]:
+async def probe(
+    environment: Mapping[str, str], module: str = "probe", **changed: str
+) -> AsyncIterator[Probe]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "probe",
+        module,
         env={**process_environment(environment), **changed},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -91,6 +93,7 @@ async def test_sigterm_ends_a_service_with_a_batch_in_hand_and_nothing_is_lost(
     await source.send(range(5))
     waiting = "select count(*) from pg_locks where relation = 'effect'::regclass and not granted"
     async with probe(environment) as service:
+        await service.logged("service ready")
         await source.has_counted(database, 5)
         async with database.transaction():
             await database.execute("lock table effect in exclusive mode")
@@ -121,6 +124,14 @@ METRICS = (
     "city_stream_parked{",
     "city_outbox_oldest_age_seconds{",
 )
+
+
+async def test_sigterm_ends_a_service_whose_thread_never_ends(environment: dict[str, str]) -> None:
+    async with probe(environment, "probe.stubborn", PROBE_SHUTDOWN_SECONDS="1") as service:
+        await service.logged("service ready")
+        assert await service.end(signal.SIGTERM) == 1
+    assert service.lines[-1]["event"] == "service did not end in time"
+    assert "stubborn" in service.lines[-1]["threads"]
 
 
 async def test_logs_and_metrics_tell_what_was_done_and_never_quote_an_event(
