@@ -19,7 +19,8 @@ create table ledger_day (
     root      text,
     previous  text,
     seal_hash text,
-    sealed_at timestamptz
+    sealed_at timestamptz,
+    check (num_nulls(entries, root, previous, seal_hash, sealed_at) in (0, 5))
 );
 
 create table ledger_posting (
@@ -32,6 +33,8 @@ create table ledger_posting (
 );
 create index ledger_posting_of_booking on ledger_posting (booking_id);
 create index ledger_posting_of_lot on ledger_posting (lot_id);
+-- A booking's money is given to those who share it once.
+create unique index ledger_posting_closes on ledger_posting (booking_id) where kind <> 'PAYMENT';
 
 create table ledger_entry (
     entry_id   bigint generated always as identity primary key,
@@ -54,3 +57,16 @@ end $$;
 
 create constraint trigger ledger_entry_balances after insert or update on ledger_entry
     deferrable initially deferred for each row execute function ledger_posting_must_balance();
+
+-- Against slips, not against who may drop it: that shows by the seals.
+create function ledger_is_only_added_to() returns trigger language plpgsql as $$
+begin
+    raise exception '% is only added to', tg_table_name using errcode = 'restrict_violation';
+end $$;
+
+create trigger ledger_day_is_kept before update or delete on ledger_day
+    for each row when (old.seal_hash is not null) execute function ledger_is_only_added_to();
+create trigger ledger_posting_is_kept before update or delete on ledger_posting
+    for each row execute function ledger_is_only_added_to();
+create trigger ledger_entry_is_kept before update or delete on ledger_entry
+    for each row execute function ledger_is_only_added_to();
