@@ -49,8 +49,10 @@ async def _live(city: Departments, settings: CitySettings) -> None:
     if settings.cameras:
         parts["cameras"] = city.cameras(settings.cameras_rate)
         parts["operators"] = city.operators()
+    if settings.parking:
+        parts["parking"] = city.parking()
     if not parts:
-        raise SettingsError("--no-air --no-cameras: expected something to play")
+        raise SettingsError("--no-air --no-cameras --no-parking: expected something to play")
     try:
         async with tasks() as group:
             for part in parts.values():

@@ -18,11 +18,14 @@ from loadtests.city.cameras.desk import Desk
 from loadtests.city.cameras.operators import Operators
 from loadtests.city.cameras.player import CameraPlayer
 from loadtests.city.errors import SettingsError
+from loadtests.city.parking.office import Office
+from loadtests.city.parking.player import ParkingPlayer
+from loadtests.city.parking.trips import Load as ParkingLoad
 from loadtests.city.scenes.player import ScenePlayer
 from loadtests.city.settings import CitySettings
 
-# Alarms do not wait: a restarted service is found again soon.
-_CAMERAS_BACKOFF = wait_random_exponential(multiplier=0.2, max=2)
+# Alarms and drivers do not wait: a restarted service is found again soon.
+_SOON = wait_random_exponential(multiplier=0.2, max=2)
 OPERATOR = "operator-model"
 
 
@@ -32,7 +35,7 @@ class Departments:
     def __init__(self, settings: CitySettings) -> None:
         self._settings = settings
         self._channels: dict[str, grpc.aio.Channel] = {}
-        self._cameras_calls = Calls("cameras", settings.call_seconds, _CAMERAS_BACKOFF)
+        self._cameras_calls = Calls("cameras", settings.call_seconds, _SOON)
 
     def air(self) -> AirPlayer:
         """Raises SettingsError, as all of these do."""
@@ -50,6 +53,11 @@ class Departments:
         desk = Desk(alarms, self._cameras_calls, OPERATOR)
         return Operators(alarms, desk, self._settings.seed)
 
+    def parking(self) -> ParkingPlayer:
+        calls = Calls("parking", self._settings.call_seconds, _SOON)
+        load = ParkingLoad(self._settings.seed, self._settings.parking_rate)
+        return ParkingPlayer(Office(self._channel("parking"), calls), load)
+
     def scenes(self) -> ScenePlayer:
         channel = self._channel("cameras")
         return ScenePlayer(
@@ -57,7 +65,7 @@ class Departments:
             self._cameras_calls,
             Desk(AlarmServiceStub(channel), self._cameras_calls, OPERATOR),
             SensorsServiceStub(self._channel("sensors")),
-            Calls("sensors", self._settings.call_seconds, _CAMERAS_BACKOFF),
+            Calls("sensors", self._settings.call_seconds, _SOON),
             seed=self._settings.seed,
             deadline_seconds=self._settings.scene_seconds,
         )

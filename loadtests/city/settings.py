@@ -21,8 +21,8 @@ def _names(text: str) -> str:
 class CitySettings(BaseSettings):
     """Plays a modelled city into its departments. Values are computed, not measured.
 
-    Without --scenes it plays air and cameras until it is stopped. With it, it plays those scenes
-    over a background, writes what was played and what must come of it, and ends.
+    Without --scenes it plays air, cameras and parking until it is stopped. With it, it plays those
+    scenes over a background, writes what was played and what must come of it, and ends.
     """
 
     model_config = SettingsConfigDict(
@@ -37,7 +37,7 @@ class CitySettings(BaseSettings):
 
     tls: TlsSettings = Field(description="certificate of the loadtests client, and the city's CA")
     peers: dict[str, str] = Field(
-        default={}, description='JSON, {"sensors": "host:port", "cameras": "host:port"}'
+        default={}, description='JSON, {"sensors": "host:port", "cameras": "host:port", …}'
     )
     seed: int = Field(default=1, description="the city; the same seed is the same city")
     call_seconds: float = Field(default=10, gt=0, description="deadline of each call")
@@ -61,6 +61,11 @@ class CitySettings(BaseSettings):
     )
     alarms_per_hour: float = Field(
         default=60, ge=0, le=36_000, description="false alarms over the city, beside the rate"
+    )
+
+    parking: bool = Field(default=True, description="play the alley into parking")
+    parking_rate: float = Field(
+        default=12, ge=0, le=600, description="drivers a minute, on the day's average"
     )
 
     scenes: Annotated[str, AfterValidator(_names)] | None = Field(

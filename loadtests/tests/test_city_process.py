@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from loadtests.tests.control_centre import ControlCentre
+from loadtests.tests.parking_office import ParkingOffice
 
 COMMAND = (sys.executable, "-m", "loadtests.city")
 _PLAIN = serialization.NoEncryption()
@@ -64,10 +65,11 @@ class Authority:
 
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
-    """A folder with certificates of sensors, cameras and loadtests."""
+    """A folder with certificates of the departments and loadtests."""
     authority = Authority(tmp_path)
     authority.issue("sensors")
     authority.issue("cameras")
+    authority.issue("parking")
     authority.issue("loadtests")
     return tmp_path
 
@@ -103,7 +105,8 @@ async def test_it_plays_waits_for_a_dead_sensors_goes_on_and_stops_on_sigterm(
     server, port = await _serve(sensors, keys)
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
-        *("--no-cameras", "--hours-per-second", "1", "--start", "2026-03-02T00:00:00+09:00"),
+        *("--no-cameras", "--no-parking", "--hours-per-second", "1"),
+        *("--start", "2026-03-02T00:00:00+09:00"),
         env=_environment(keys, port),
         stdout=asyncio.subprocess.PIPE,
     )
@@ -149,7 +152,7 @@ async def test_cameras_are_played_and_stop_on_sigterm(keys: Path) -> None:
     environment = _environment(keys, port)
     environment["LOADTESTS_PEERS"] = f'{{"cameras": "127.0.0.1:{port}"}}'
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, "--no-air", env=environment, stdout=asyncio.subprocess.PIPE
+        *COMMAND, "--no-air", "--no-parking", env=environment, stdout=asyncio.subprocess.PIPE
     )
     try:
         async with asyncio.timeout(120):
@@ -171,6 +174,39 @@ async def test_cameras_are_played_and_stop_on_sigterm(keys: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_parking_is_played_and_stops_on_sigterm(keys: Path) -> None:
+    office = ParkingOffice()
+    server = grpc.aio.server()
+    office.serve(server)
+    port = server.add_secure_port("127.0.0.1:0", _credentials(keys, "parking"))
+    await server.start()
+    environment = _environment(keys, port)
+    environment["LOADTESTS_PEERS"] = f'{{"parking": "127.0.0.1:{port}"}}'
+    process = await asyncio.create_subprocess_exec(
+        *(*COMMAND, "--no-air", "--no-cameras", "--parking-rate", "600"),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(120):
+            await office.seen["CheckIn"].wait()
+            await office.seen["ReportOccupancy"].wait()
+            assert process.stdout is not None
+            process.send_signal(signal.SIGTERM)
+            output = await process.stdout.read()
+            assert await process.wait() == 0
+        assert b'"part": "parking"' in output
+        assert len(office.bays) == 280
+        checked_in = {bay for _, bay in office.of("CheckIn")}
+        assert checked_in <= {bay for _, bay in office.of("ConfirmBooking")}
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        await server.stop(None)
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("spoil", "named"),
     [
@@ -179,11 +215,14 @@ async def test_cameras_are_played_and_stop_on_sigterm(keys: Path) -> None:
         (lambda env: env.update(LOADTESTS_PEERS="{}"), "--peers (LOADTESTS_PEERS): "),
         (lambda env: env.update(LOADTESTS_START="2026-03-02"), "--start (LOADTESTS_START): "),
         (lambda env: env.update(LOADTESTS_CAMERAS_RATE="-1"), "--cameras-rate (LOADTESTS_CAMERAS"),
+        (lambda env: env.update(LOADTESTS_PARKING_RATE="601"), "--parking-rate (LOADTESTS_PARKING"),
         (lambda env: env.update(LOADTESTS_SCENES="flood"), "--scenes (LOADTESTS_SCENES): "),
         (lambda env: env.update(LOADTESTS_SCENES="fall"), "--played (LOADTESTS_PLAYED): "),
         (
-            lambda env: env.update(LOADTESTS_AIR="false", LOADTESTS_CAMERAS="false"),
-            "--no-air --no-cameras: ",
+            lambda env: env.update(
+                {f"LOADTESTS_{part}": "false" for part in ("AIR", "CAMERAS", "PARKING")}
+            ),
+            "--no-air --no-cameras --no-parking: ",
         ),
     ],
 )

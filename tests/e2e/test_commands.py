@@ -89,6 +89,48 @@ def test_each_scene_ends_as_it_must_though_all_is_killed_once(tmp_path: Path) ->
     }
 
 
+@pytest.mark.timeout(300)
+def test_each_parking_scene_ends_as_it_must_though_parking_is_killed_twice(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["make", "demo", "SCENE=parking", "FAULTS=1"],
+        cwd=ROOT,
+        env={**MAKE, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert done.stdout.count("fault: SIGKILL parking") == 2
+    assert "fault: broker restarted" in done.stdout
+    summary = json.loads(done.stdout.splitlines()[-1])
+    del summary["seconds"]
+    assert summary == {
+        "scenes": 9,
+        "bookings": 33,
+        "double_bookings": 0,
+        "refusals": {
+            "BAY_OCCUPIED": 1,
+            "BAY_TAKEN": 22,
+            "CONTRACT_ONLY": 1,
+            "HOLD_EXPIRED": 2,
+            "INVALID_ARGUMENT": 3,
+            "LIFE_CYCLE": 1,
+            "NOT_OFFERED": 1,
+            "NOT_THE_OWNER": 1,
+        },
+        "settled": 11,
+        "refunded": 2,
+        "expired": 2,
+        "released": 3,
+        "disputes": 4,
+        "ledger_won": 0,
+        "shares_won": {"owner": 9358, "operator": 5606, "district": 4635},
+        "lost": 0,
+        "duplicates": 0,
+    }
+
+
 async def read_as_an_integrator(environment: dict[str, str]) -> None:
     """docs/for-integrators.md's own consumer."""
     reader = await asyncio.create_subprocess_exec(
@@ -184,9 +226,14 @@ async def test_up_brings_the_city_to_life_and_stops_on_ctrl_c(tmp_path: Path) ->
         seen = await run("tail", topic, "--from-beginning", "--until-end", "--json")
         return len({json.loads(line)["data"]["station_id"] for line in seen.splitlines()}) == 90
 
+    async def settled() -> bool:
+        topic = "parking.settlement-posted.v1"
+        return bool(await run("tail", topic, "--from-beginning", "--until-end"))
+
     try:
         status = await eventually(ready, seconds=120)
         await eventually(means, seconds=90, interval=1)
+        await eventually(settled, seconds=90, interval=1)
         await read_as_an_integrator(json.loads(await run("env", "integrator", "--json")))
         video = await ask_for_video(tmp_path)
         token = {"token": video["카메라 1 토큰"], "cameraId": video["카메라 1"].split()[0]}

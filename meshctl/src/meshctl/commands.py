@@ -14,8 +14,8 @@ import typer
 from meshctl import call as calling
 from meshctl import redrive as redriving
 from meshctl import tail as tailing
+from meshctl.demo import parking, scenes
 from meshctl.demo import run as demonstration
-from meshctl.demo import scenes
 
 Environment = Callable[[str, Path | None], dict[str, str]]
 SEOUL = Path("loadtests/data/seoul-air-hourly-2018-2021.csv")
@@ -88,16 +88,20 @@ def add(app: typer.Typer, environment: Environment, admin: Admin) -> None:
     def demo(
         file: Annotated[Path, typer.Option(help="Hourly air in the Seoul file's form.")] = SEOUL,
         scene: Annotated[
-            str, typer.Option(help="Scripted scenes instead: names with commas, or all.")
+            str,
+            typer.Option(
+                help="Scripted scenes instead: cameras' names with commas, or all; or parking."
+            ),
         ] = "",
         faults: Annotated[bool, typer.Option("--faults", help="Kill and restart parts.")] = False,
         keep: Annotated[bool, typer.Option(help="Keep the state folder, to look at.")] = False,
     ) -> None:
         """Seoul's air to the disaster room, or scenes: 0 when all came out as it must."""
-        running = (
-            scenes.run(scene, faults, keep, typer.echo)
-            if scene
-            else demonstration.run(file, faults, keep, typer.echo)
-        )
+        if scene == parking.SCENE:
+            running = parking.run(faults, keep, typer.echo)
+        elif scene:
+            running = scenes.run(scene, faults, keep, typer.echo)
+        else:
+            running = demonstration.run(file, faults, keep, typer.echo)
         if not asyncio.run(running):
             raise typer.Exit(1)

@@ -25,6 +25,11 @@ _TITLES = {
     "cameras.object-detected.v1": "detections",
     "cameras.alarm-raised.v1": "camera alarms",
     "cameras.alarm-escalated.v1": "alarms escalated",
+    "parking.booking-changed.v1": "bookings moved on",
+    "parking.bay-status-changed.v1": "bay changes",
+    "parking.lot-occupancy-changed.v1": "lots counted",
+    "parking.settlement-posted.v1": "settlements",
+    "parking.dispute-opened.v1": "parking disputes",
     "emergency.incident-changed.v1": "incident changes",
 }
 _SECONDS = 1.5
