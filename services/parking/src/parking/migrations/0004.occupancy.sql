@@ -1,21 +1,23 @@
 -- What sensors see, what that makes of bays and lots, and where it disagrees with the bookings.
 create table bay_sensor (
     sensor_id text primary key,
-    bay_id    text not null references bay
+    bay_id    text unique references bay, -- null: another sensor has taken its place
+    moved_at  timestamptz -- what it observed until then was another bay; null: it never moved
 );
-create index bay_sensor_of_bay on bay_sensor (bay_id);
 
 -- A bay as it was last told of. Changed under the lock of its bay.
 create table bay_state (
-    bay_id         text primary key references bay,
-    status         text not null check (status in ('FREE', 'RESERVED', 'OCCUPIED', 'OUT_OF_SERVICE')),
-    revision       bigint not null,
-    changed_at     timestamptz not null,
-    sensor_id      text, -- the sensor that was heard last; null: none yet
+    bay_id          text primary key references bay,
+    status          text not null check (status in ('FREE', 'RESERVED', 'OCCUPIED', 'OUT_OF_SERVICE')),
+    revision        bigint not null, -- 0: nothing was told yet
+    changed_at      timestamptz not null,
+    sensor_id       text, -- null: none was heard yet
     sensor_occupied boolean,
-    sensor_since   timestamptz, -- since when it says so
-    sensor_heard_at timestamptz -- the newest reading's own time
+    sensor_since    timestamptz, -- since when it says so
+    sensor_heard_at timestamptz, -- the newest reading's own time
+    judge_at        timestamptz -- when to look for disagreement next; null: there can be none
 );
+create index bay_state_judge on bay_state (judge_at) where judge_at is not null;
 
 create table occupancy_reading (
     bay_id      text not null,
@@ -35,11 +37,13 @@ create table lot_state (
     changed_at timestamptz not null
 );
 
--- Lots with a bay that changed since they were counted; many at once cost one count.
+-- A mark for each change of a bay, so that nobody waits for another's; many of a lot cost one count.
 create table lot_to_count (
-    lot_id text primary key references lot,
-    since  timestamptz not null
+    mark_id bigint generated always as identity primary key,
+    lot_id  text not null,
+    since   timestamptz not null
 );
+create index lot_to_count_of_lot on lot_to_count (lot_id);
 
 create table dispute (
     dispute_id  uuid primary key,
@@ -57,4 +61,7 @@ create table dispute (
     resolution  text
 );
 create index dispute_newest on dispute (opened_at desc, dispute_id desc);
+create index dispute_open on dispute (opened_at desc, dispute_id desc) where resolved_at is null;
 create index dispute_of_lot on dispute (lot_id, opened_at desc, dispute_id desc);
+-- Judging asks when the owner's own last claim of a bay was over.
+create index booking_owners_over on booking (bay_id, changed_at desc) where owners and status = 'RELEASED';
