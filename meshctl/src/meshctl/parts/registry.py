@@ -22,7 +22,8 @@ class RegistryPart:
     tier = 1
     stop_signal = signal.SIGTERM
     stop_seconds = 15.0
-    essential = True
+    # Access rules that the broker has just been given may take effect after its first start.
+    essential = False
 
     def __init__(
         self, settings: Settings, state: State, jvm: Jvm, ports: Ports, credentials: Credentials
