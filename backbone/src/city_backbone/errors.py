@@ -11,6 +11,7 @@ BackboneError
 │   └── Undecodable
 ├── InvalidEvent         we tried to send what does not fit its schema
 ├── InvalidEntry         what a register is to record is of the wrong kind
+├── Unreadable           this key did not seal that
 ├── InvalidArgument      a request's field is wrong
 ├── NotFound
 ├── FailedPrecondition
@@ -63,6 +64,10 @@ class InvalidEvent(BackboneError):
 
 class InvalidEntry(BackboneError):
     """An entry of a register has a field that cannot be recorded; the message names it."""
+
+
+class Unreadable(BackboneError):
+    """What was sealed under another key or for another place, or was changed since."""
 
 
 class InvalidArgument(BackboneError):

@@ -76,6 +76,7 @@ SchemaFile = Annotated[str, StringConstraints(pattern=r"^[a-z][\w.-]*\.avsc$")]
 ReaderSchemaFile = Annotated[
     str, StringConstraints(pattern=r"^(?:[a-z][\w.-]*/)?[a-z][\w.-]*\.avsc$")
 ]
+Setting = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9]*(?:__?[A-Z0-9]+)*$")]
 NonEmpty = Annotated[str, StringConstraints(min_length=1)]
 
 
@@ -100,6 +101,9 @@ class Produces(_Model):
     partitions: Annotated[int, Field(ge=1, le=256)]
     retention: Retention
     visibility: Annotated[Literal["public", "internal", "personal"], Field(alias="class")]
+    compacted: bool = False
+    """Within the retention only the newest record of a key is kept; one without a value, a
+    tombstone, deletes those before it."""
 
     @property
     def subject(self) -> str:
@@ -128,6 +132,12 @@ class Registration(_Model):
     consumes: tuple[Consumes, ...] = ()
     serves: tuple[RpcService, ...] = ()
     calls: tuple[RpcCall, ...] = ()
+    secrets: tuple[Setting, ...] = ()
+    """Settings that hold 32 random bytes in base64, made once by meshctl up, a Secret in
+    Kubernetes."""
+    folders: tuple[Setting, ...] = ()
+    """Settings that name a folder the service keeps files in: of the state folder under meshctl up,
+    a volume in Kubernetes."""
 
     _path: Path | None = PrivateAttr(default=None)
 
@@ -307,6 +317,11 @@ def _check_own(registration: Registration, document: Any) -> None:
         if consumed.topic in seen:
             raise refuse(("consumes", index, "topic"), f"{consumed.topic} is listed twice")
         seen.add(consumed.topic)
+    for name in ("secrets", "folders"):
+        settings = getattr(registration, name)
+        for index, setting in enumerate(settings):
+            if setting in settings[:index]:
+                raise refuse((name, index), f"{setting} is listed twice")
     if registration.serves and registration.port is None:
         raise refuse(("serves",), "expected a port too, as the service serves gRPC")
     if registration.port is not None and registration.port == registration.http_port:

@@ -44,7 +44,7 @@ class Trial:
         self.reader = InMemoryMetricReader()
         self.meters = MeterProvider([self.reader])
 
-    def worker(self, take: Take, *, once: bool = True) -> Worker:
+    def worker(self, take: Take, *, once: bool = True, compacted: bool = False) -> Worker:
         async def noted(connection: Connection, events: Sequence[Event]) -> Any:
             self.given.append([event.data["count"] for event in events])
             await connection.execute(
@@ -59,7 +59,7 @@ class Trial:
             )
             return await take(connection, events)
 
-        subscription = Subscription(TOPIC, noted, once=once)
+        subscription = Subscription(TOPIC, noted, once=once, compacted=compacted)
         meter = self.meters.get_meter("trial")
         return Worker("probe", [subscription], self._codec, self._pool, meter)
 
@@ -202,6 +202,15 @@ async def test_not_once_leaves_the_inbox_alone_and_gives_an_event_again(trial: T
     assert trial.given == [[0, 1, 2, 2]] * 2
     assert await trial.remembered(0, 1, 2) == 0
     assert await trial.dead() == {1: "odd"}, "though it was refused twice"
+
+
+@pytest.mark.parametrize("compacted", [True, False])
+async def test_a_tombstone_is_passed_over_where_they_belong(trial: Trial, compacted: bool) -> None:
+    first, second, last = trial.records(0, 1, 2)
+    batch = [first, dataclasses.replace(second, value=None), last]
+    await trial.worker(all_of_it, compacted=compacted).attempt(TOPIC, batch)
+    assert await trial.effects() == [0, 2]
+    assert set(await trial.dead()) == (set() if compacted else {1})
 
 
 async def test_a_handler_that_raises_and_refuses_does_both_event_by_event(trial: Trial) -> None:

@@ -29,6 +29,8 @@ consumes:
     schema: consumed/alarm_raised.v1.avsc
 serves: [city.parking.v1.ParkingService]
 calls: [city.cameras.v1.CameraService/FindNear]
+secrets: [VAULT__KEY]
+folders: [KEYRING]
 """
 
 
@@ -48,6 +50,9 @@ def test_reads_everything(tmp_path: Path) -> None:
     assert produced.retention == timedelta(days=7)
     assert produced.subject == "parking.bay-status.v1-value"
     assert registration.consumes[0].schema_file == "consumed/alarm_raised.v1.avsc"
+    assert registration.secrets == ("VAULT__KEY",)
+    assert registration.folders == ("KEYRING",)
+    assert not produced.compacted
     assert registration.quotas is not None
     assert registration.quotas.producer_byte_rate == 1048576
     assert registration.dead_letter_topics() == {
@@ -90,6 +95,12 @@ def test_a_dead_letter_topic_can_be_read_and_has_none_of_its_own(tmp_path: Path)
         ("contact: parking@city.example", "contact: 5", 3, "contact", "string"),
         ("priority: urgent", "priority: high", 6, "priority", "'urgent'"),
         ("CameraService/FindNear", "CameraService", 20, "calls[0]", "match"),
+        ("[VAULT__KEY]", "[vault__key]", 21, "secrets[0]", "match"),
+        ("[VAULT__KEY]", "[VAULT__]", 21, "secrets[0]", "match"),
+        ("[VAULT__KEY]", "[KEY, KEY]", 21, "secrets[1]", "twice"),
+        ("[KEYRING]", "[keyring]", 22, "folders[0]", "match"),
+        ("[KEYRING]", "[KEYRING, KEYRING]", 22, "folders[1]", "twice"),
+        ("retention: 7d", "retention: 7d\n    compacted: 1", 15, "produces[0].compacted", "bool"),
         ("producer_byte_rate: 1048576", "producer_byte_rate: 0", 8, "quotas.producer", "greater"),
     ],
 )

@@ -24,7 +24,12 @@ def of(
     known = tuple(registrations)
     name = registration.service
     certificate = state.ca / f"{name}.pem"
+    own = credentials.services.get(name, {})
     values: dict[str, str] = {
+        **{setting: own[setting] for setting in registration.secrets},
+        **{
+            setting: str(state.folders / name / setting.lower()) for setting in registration.folders
+        },
         "KAFKA__BOOTSTRAP_SERVERS": f"{HOST}:{ports['kafka']}",
         "KAFKA__SECURITY_PROTOCOL": "SASL_PLAINTEXT",
         "KAFKA__SASL_MECHANISM": "SCRAM-SHA-512",

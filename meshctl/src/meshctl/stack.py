@@ -134,6 +134,7 @@ def new_credentials(state: State, known: Catalogue) -> Credentials:
         state,
         users=[registration.service for registration in known],
         roles=[registration.service for registration in known.services],
+        settings={registration.service: registration.secrets for registration in known},
     )
 
 

@@ -81,6 +81,7 @@ class State:
         self.kafka = folder / "kafka"
         self.registry = folder / "registry"
         self.postgres = folder / "postgres"
+        self.folders = folder / "folders"
         self.secrets = folder / "secrets.json"
         self.ports = folder / "ports.json"
         self.run = folder / "run.json"

@@ -52,6 +52,13 @@ def test_retention_goes_by_append_time() -> None:
     assert configuration["message.timestamp.type"] == "LogAppendTime"
 
 
+def test_a_compacted_topic_forgets_what_a_tombstone_deletes() -> None:
+    compacted = TopicSpec("health.x.v1", 1, timedelta(days=1), compacted=True)
+    assert compacted.configuration["cleanup.policy"] == "compact,delete"
+    plain = topics.declared([SENSORS])["sensors.reading-taken.v1"]
+    assert plain.configuration["cleanup.policy"] == "delete"
+
+
 def test_only_declared_quotas_are_asked_for() -> None:
     assert quotas.declared([SENSORS, EMERGENCY]) == {
         "sensors": {"producer_byte_rate": 1000.0, "request_percentage": 50.0}

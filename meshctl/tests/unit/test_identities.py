@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,6 +24,8 @@ contact: c
 port: 50062
 http_port: 51062
 serves: [city.sensors.v1.SensorsService]
+secrets: [VAULT__KEY]
+folders: [PEOPLE__KEYRING]
 """
 EMERGENCY = """\
 service: emergency
@@ -102,6 +106,28 @@ def test_passwords_are_made_once_and_kept_private(tmp_path: Path) -> None:
     assert stat.S_IMODE(state.secrets.stat().st_mode) == 0o600
 
 
+def test_a_services_secrets_are_made_once_and_never_lost(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    first = credentials.ensure(state, [], [], {"parking": ["VAULT__KEY"], "sensors": []})
+    assert len(base64.b64decode(first.services["parking"]["VAULT__KEY"], validate=True)) == 32
+    second = credentials.ensure(state, [], [], {"parking": ["VAULT__KEY", "OTHER__KEY"]})
+    assert second.services["parking"]["VAULT__KEY"] == first.services["parking"]["VAULT__KEY"]
+    assert second.services["parking"]["OTHER__KEY"] != first.services["parking"]["VAULT__KEY"]
+    assert credentials.ensure(state, ["parking"], []).services == second.services
+
+
+def test_commands_at_once_make_one_key(tmp_path: Path) -> None:
+    state = State(tmp_path)
+
+    def make(number: int) -> str:
+        settings = {"parking": ["VAULT__KEY"], f"other{number}": ["KEY"]}
+        return credentials.ensure(state, [], [], settings).services["parking"]["VAULT__KEY"]
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(make, range(8)))) == 1
+    assert len(credentials.ensure(state, [], []).services) == 9
+
+
 def test_broken_secrets_are_an_error_and_not_replaced(tmp_path: Path) -> None:
     state = State(tmp_path)
     state.secrets.write_text("{")
@@ -136,4 +162,23 @@ def test_environment_of_a_service_and_of_a_client(
     assert "EMERGENCY_GRPC__PORT" not in service
     assert json.loads(client["OPERATOR_PEERS"]) == {"sensors": "127.0.0.1:4"}
     assert client["OPERATOR_TLS__CERT_FILE"] == str(tmp_path / "ca" / "operator.pem")
+    assert not {key for key in client if "VAULT" in key}
     assert not {"OPERATOR_DATABASE__DSN", "OPERATOR_POLICY_FILE", "OPERATOR_INSTANCE"} & set(client)
+
+
+def test_only_the_service_that_names_a_secret_gets_it(
+    tmp_path: Path, registrations: tuple[Registration, ...]
+) -> None:
+    state = State(tmp_path)
+    everyone = {found.service: found for found in registrations}
+    settings = {name: found.secrets for name, found in everyone.items()}
+    known = credentials.ensure(state, everyone, ["sensors", "emergency"], settings)
+    given = {
+        name: environment.of(found, registrations, PORTS, known, state)
+        for name, found in everyone.items()
+    }
+    key = known.services["sensors"]["VAULT__KEY"]
+    assert given["sensors"]["SENSORS_VAULT__KEY"] == key
+    assert not [name for name in ("emergency", "operator") if key in given[name].values()]
+    kept = given["sensors"]["SENSORS_PEOPLE__KEYRING"]
+    assert Path(kept) == tmp_path / "folders" / "sensors" / "people__keyring"

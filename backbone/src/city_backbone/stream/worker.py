@@ -53,11 +53,15 @@ class Subscription:
 
     With `once=False` the inbox is not asked nor told: after a crash or a rebalance the handler
     gets events again that it has had, and must itself make nothing of them.
+
+    With `compacted=True` a record without a value is a tombstone, which deletes what its key had:
+    no event, so it is passed over. On any other topic it goes to the dead letters.
     """
 
     topic: str
     handler: Handler
     once: bool = True
+    compacted: bool = False
 
 
 @dataclass(slots=True)
@@ -206,7 +210,10 @@ class Worker:
     async def _sort(self, topic: str, records: Sequence[ConsumerRecord]) -> _Sorted:
         sorted_ = _Sorted()
         held: set[bytes | None] = set()
+        compacted = self._subscriptions[topic].compacted
         for record in records:
+            if compacted and record.value is None:
+                continue
             if record.key in held:
                 sorted_.parked.append(record)
                 continue

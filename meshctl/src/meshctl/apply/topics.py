@@ -29,6 +29,7 @@ class TopicSpec:
     name: str
     partitions: int
     retention: timedelta
+    compacted: bool = False
 
     @property
     def configuration(self) -> dict[str, str]:
@@ -39,7 +40,7 @@ class TopicSpec:
         """
         return {
             "retention.ms": str(int(self.retention.total_seconds() * 1000)),
-            "cleanup.policy": "delete",
+            "cleanup.policy": "compact,delete" if self.compacted else "delete",
             "message.timestamp.type": "LogAppendTime",
             "min.insync.replicas": "1",
         }
@@ -53,7 +54,9 @@ def declared(registrations: Iterable[Registration]) -> dict[str, TopicSpec]:
     """
     known = tuple(registrations)
     topics = {
-        produced.topic: TopicSpec(produced.topic, produced.partitions, produced.retention)
+        produced.topic: TopicSpec(
+            produced.topic, produced.partitions, produced.retention, produced.compacted
+        )
         for registration in known
         for produced in registration.produces
     }

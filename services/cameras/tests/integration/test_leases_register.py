@@ -13,8 +13,9 @@ import grpc
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from cameras.leases.facts import REGISTER_SEALED
+from cameras.leases.act import REGISTER_SEALED
 from city.cameras.v1 import lease_pb2 as pb
+from city_backbone.database import migrate
 from city_backbone.testing import Mesh, eventually
 
 from .leases_requests import reason
@@ -122,24 +123,24 @@ async def test_the_tail_cut_shows_by_the_published_head(world: World, mesh: Mesh
     assert (verdict.intact, verdict.first_bad_sequence) == (False, head.sequence - 1)
 
 
-async def test_each_day_is_sealed_once_by_however_many(world: World, mesh: Mesh) -> None:
-    sealed = await seal_next_day(world, mesh, 1)
-    assert len(sealed) == 1
-    assert sealed[0]["register"] == "leases"
-
-
-async def test_after_days_of_silence_the_last_day_is_sealed(world: World, mesh: Mesh) -> None:
-    sealed = await seal_next_day(world, mesh, 5)
-    assert len(sealed) == 1
-    (row,) = await world.rows(
-        "select sequence, head_hash from lease_seal order by day desc limit 1"
+async def test_seals_of_an_earlier_release_are_kept(world: World) -> None:
+    """Its table is made again as it was, with a seal in it, and the migration applied anew."""
+    await world.execute("delete from _yoyo_migration where migration_id = '0005.seals'")
+    await world.execute("create table lease_seal (like register_seal including all)")
+    await world.execute(
+        "insert into lease_seal values ('leases', '2020-02-29', 7, 'f', '2020-03-01T00:00:00Z')"
     )
-    assert (row["sequence"], row["head_hash"]) == (sealed[0]["sequence"], sealed[0]["head_hash"])
+    await migrate(world.service.backbone.settings.database, "cameras")
+    kept = await world.rows(
+        "select sequence, head_hash from register_seal where day = '2020-02-29'"
+    )
+    assert kept == [{"sequence": 7, "head_hash": "f"}]
+    assert await world.rows("select to_regclass('lease_seal') as gone") == [{"gone": None}]
 
 
 async def seal_next_day(world: World, mesh: Mesh, days: int) -> Sequence[dict[str, Any]]:
     """What two replicas publish when so many more days have ended."""
-    (row,) = await world.rows("select coalesce(max(day), current_date) as day from lease_seal")
+    (row,) = await world.rows("select coalesce(max(day), current_date) as day from register_seal")
     ended: date = row["day"] + timedelta(days=days)
     # A minute after midnight in Seoul, nine hours before UTC's.
     midnight = datetime.combine(ended + timedelta(days=1), time(), UTC) - timedelta(hours=9)
@@ -148,7 +149,9 @@ async def seal_next_day(world: World, mesh: Mesh, days: int) -> Sequence[dict[st
     fast = {"CAMERAS_LEASES__SEAL_EVERY_SECONDS": "0.01"}
 
     async def sealed() -> bool:
-        query = "select (select max(day) from lease_seal) = %s and not exists (select from outbox)"
+        query = (
+            "select (select max(day) from register_seal) = %s and not exists (select from outbox)"
+        )
         return bool(next(iter((await world.rows(query, ended))[0].values())))
 
     async with (

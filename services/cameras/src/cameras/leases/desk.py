@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from city_backbone.audit.act import Origin
 from city_backbone.database import Connection
 from city_backbone.errors import IdempotencyConflict, NotFound
 from city_backbone.register import Register
 
 from cameras.leases import store, store_incidents
-from cameras.leases.act import OURSELVES, SERVICE, Action, Origin, allowed
+from cameras.leases.act import OURSELVES, SERVICE, Action, allowed
 from cameras.leases.incident import Incident, unknown
 from cameras.leases.lease import Ground, Lease, Limits, request
 from cameras.leases.sights import must_serve

@@ -18,9 +18,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from city_backbone.audit.account import same
 from city_backbone.errors import FailedPrecondition, InvalidArgument
 
-from cameras.leases.account import same
 from cameras.leases.incident import Incident
 
 NOT_APPROVED = "not approved in time"

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
+from city_backbone.audit.account import same
+from city_backbone.audit.act import Origin
 from city_backbone.database import Connection
 from city_backbone.errors import FailedPrecondition, NotFound, PermissionDenied
 from city_backbone.register import Entry, Register
 
 from cameras.leases import store
-from cameras.leases.account import same
-from cameras.leases.act import Action, Origin, allowed
+from cameras.leases.act import Action, allowed
 from cameras.leases.lease import Lease
 from cameras.leases.token import Signer, Token
 

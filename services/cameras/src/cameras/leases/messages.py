@@ -9,7 +9,7 @@ from city.cameras.v1 import lease_pb2 as pb
 from city.type.v1.position_pb2 import Position
 from city_backbone.errors import InvalidArgument
 from city_backbone.geo import Point
-from city_backbone.register import Head, Verdict
+from city_backbone.register import Verdict
 from city_backbone.rpc.paging import page_token, parse_page_token
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -18,7 +18,6 @@ from cameras.leases.scene import Shot
 
 MAX_RADIUS_METRES = 5_000
 MAX_SCENE_CAMERAS = 20
-_MAX_HEADS = 1_000
 _MAX_REASON = 500
 _MAX_KIND = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -169,21 +168,6 @@ def place(token: str) -> tuple[datetime, UUID] | None:
             except (ValueError, OverflowError):
                 pass
     raise InvalidArgument("page_token", "expected a next_page_token of the same method")
-
-
-def heads(messages: Iterable[pb.RegisterHead]) -> list[Head]:
-    """Raises InvalidArgument."""
-    given = [Head(head.sequence, head.hash) for head in messages]
-    if len(given) > _MAX_HEADS:
-        raise InvalidArgument("heads", f"expected at most {_MAX_HEADS}")
-    for index, head in enumerate(given):
-        if head.sequence < 0:
-            raise InvalidArgument(f"heads[{index}].sequence", "expected 0 or more")
-        if len(head.hash) != 64 or not set(head.hash) <= set("0123456789abcdef"):
-            raise InvalidArgument(
-                f"heads[{index}].hash", "expected 64 hexadecimal digits, lower case"
-            )
-    return given
 
 
 def verdict_message(verdict: Verdict) -> pb.VerifyRegisterResponse:

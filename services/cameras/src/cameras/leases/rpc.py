@@ -8,6 +8,10 @@ from uuid import UUID
 import grpc.aio
 from city.cameras.v1 import lease_pb2 as pb
 from city.cameras.v1 import lease_pb2_grpc
+from city_backbone.audit.account import account
+from city_backbone.audit.act import Attempt, origin
+from city_backbone.audit.attempts import Attempts
+from city_backbone.audit.heads import heads
 from city_backbone.database import Connection, Database
 from city_backbone.errors import NotFound, PermissionDenied
 from city_backbone.events import event_id
@@ -15,9 +19,7 @@ from city_backbone.register import Register
 from city_backbone.rpc.paging import page_size
 
 from cameras.leases import messages, store
-from cameras.leases.account import account
-from cameras.leases.act import Action, Attempt, origin
-from cameras.leases.attempts import Attempts
+from cameras.leases.act import Action
 from cameras.leases.desk import Desk
 from cameras.leases.looks import Looks
 from cameras.leases.scene import Scene
@@ -258,7 +260,7 @@ class LeaseServicer(lease_pb2_grpc.LeaseServiceServicer):
     async def VerifyRegister(
         self, request: pb.VerifyRegisterRequest, context: Context
     ) -> pb.VerifyRegisterResponse:
-        heads = messages.heads(request.heads)
+        given = heads(request.heads)
         async with self._database.transaction() as connection:
-            verdict = await self._register.verify(connection, heads)
+            verdict = await self._register.verify(connection, given)
         return messages.verdict_message(verdict)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from city_backbone.audit.account import same
+from city_backbone.audit.act import Origin
 from city_backbone.database import Connection
 from city_backbone.events import event_id
 from city_backbone.geo import Point
@@ -12,8 +14,7 @@ from city_backbone.register import Register
 
 from cameras.estate.finding import Near
 from cameras.leases import store, store_incidents
-from cameras.leases.account import same
-from cameras.leases.act import Action, Origin, allowed
+from cameras.leases.act import Action, allowed
 from cameras.leases.incident import Incident, unknown
 from cameras.leases.lease import IN_FORCE, Ground, Lease, Limits, request_automatically
 from cameras.leases.looks import Looks

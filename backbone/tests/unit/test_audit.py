@@ -1,17 +1,14 @@
-"""Accounts, addresses, entries, outcomes, days and incidents' events."""
+"""Accounts, addresses, entries, outcomes, days and heads."""
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
-from uuid import UUID, uuid4
 
 import pytest
-from cameras.leases.account import account, same
-from cameras.leases.act import REFUSALS, Action, Attempt, Origin, Refusal, address, fitting
-from cameras.leases.incident import Incident
-from cameras.leases.outcome import done, refused, settle
-from cameras.leases.seal import ended_day
-from cameras.leases.stream import read
-from city.cameras.v1 import lease_pb2 as pb
+from city_backbone.audit.account import account, same
+from city_backbone.audit.act import REFUSALS, Attempt, Origin, Refusal, address, fitting
+from city_backbone.audit.heads import MAX_HEADS, heads
+from city_backbone.audit.outcome import done, refused, settle
+from city_backbone.audit.seal import ended_day
 from city_backbone.errors import (
     BackboneError,
     FailedPrecondition,
@@ -19,11 +16,15 @@ from city_backbone.errors import (
     InvalidArgument,
     NotFound,
     PermissionDenied,
-    Unprocessable,
 )
-from city_backbone.events import Event
+from city_backbone.register import Head
+from google.protobuf.wrappers_pb2 import BoolValue, StringValue
 
-INCIDENT = UUID("11111111-1111-4111-8111-111111111111")
+
+@dataclass(frozen=True)
+class Given:
+    sequence: int
+    hash: str
 
 
 @pytest.mark.parametrize(
@@ -75,12 +76,10 @@ REFUSED: list[tuple[Refusal, str]] = [
 @pytest.mark.parametrize(("refusal", "word"), REFUSED, ids=[case[1] for case in REFUSED])
 def test_a_refusal_is_remembered_and_registered_as_it_was(refusal: Refusal, word: str) -> None:
     with pytest.raises(type(refusal)) as raised:
-        settle(refused(refusal), pb.GetLeaseResponse)
+        settle(refused(refusal), StringValue)
     assert str(raised.value) == str(refusal)
     assert vars(raised.value) == vars(refusal)
-    attempt = Attempt(
-        Action.REQUEST_DENIED, Origin("operator", "::1"), "kim\0", "park-1", {"a": "b"}
-    )
+    attempt = Attempt("request-denied", Origin("operator", "::1"), "kim\0", "park-1", {"a": "b"})
     entry = attempt.denied(refusal)
     assert (entry.actor, entry.action, entry.subject) == ("kim�", "request-denied", "park-1")
     assert entry.details == {"a": "b", "refusal": word, "message": str(refusal)}
@@ -91,10 +90,10 @@ def test_every_kind_of_refusal_is_covered() -> None:
 
 
 def test_a_response_is_remembered_as_it_was() -> None:
-    response = pb.GetLeaseResponse(lease=pb.Lease(lease_id="7"))
-    assert settle(done(response), pb.GetLeaseResponse) == response
+    response = StringValue(value="7")
+    assert settle(done(response), StringValue) == response
     with pytest.raises(BackboneError):
-        settle(done(response), pb.ListLeasesResponse)
+        settle(done(response), BoolValue)
 
 
 @pytest.mark.parametrize(
@@ -108,31 +107,21 @@ def test_a_day_ends_at_midnight_in_seoul(now: datetime, day: date) -> None:
     assert ended_day(now) == day
 
 
-def event(**changes: Any) -> Event:
-    data = {"incident_id": str(INCIDENT), "revision": 3, "status": "CHANGED", "police_code": 0}
-    return Event(
-        uuid4(), "t", 0, 0, str(INCIDENT), "t", "/x", "", datetime.now(UTC), {**data, **changes}
-    )
+def test_heads_as_they_were_kept() -> None:
+    kept = [Given(0, "0" * 64), Given(7, "0123456789abcdef" * 4)]
+    assert heads(kept) == [Head(0, "0" * 64), Head(7, "0123456789abcdef" * 4)]
 
 
 @pytest.mark.parametrize(
-    ("status", "live"),
+    ("given", "field"),
     [
-        ("OCCURRED", True),
-        ("CHANGED", True),
-        ("CLEARED", False),
-        ("CANCELLED", False),
-        ("COMPLETED", False),
-        ("UNKNOWN", False),
+        ([Given(-1, "0" * 64)], "heads[0].sequence"),
+        ([Given(1, "0" * 64), Given(1, "x")], "heads[1].hash"),
+        ([Given(1, "A" * 64)], "heads[0].hash"),
+        ([Given(1, "0" * 64)] * (MAX_HEADS + 1), "heads"),
     ],
 )
-def test_only_what_occurred_or_changed_is_live(status: str, live: bool) -> None:
-    assert read(event(status=status)) == Incident(INCIDENT, 3, live, 0)
-
-
-@pytest.mark.parametrize(
-    "changes", [{"incident_id": "x"}, {"revision": 0}, {"police_code": 5}, {"police_code": -1}]
-)
-def test_an_event_that_cannot_be(changes: dict[str, object]) -> None:
-    with pytest.raises(Unprocessable):
-        read(event(**changes))
+def test_heads_that_cannot_be(given: list[Given], field: str) -> None:
+    with pytest.raises(InvalidArgument) as raised:
+        heads(given)
+    assert raised.value.field == field

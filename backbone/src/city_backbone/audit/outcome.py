@@ -5,12 +5,12 @@ A refusal is an outcome too: it is committed with its entry in the register, and
 
 from typing import TypeVar
 
-from city_backbone.errors import BackboneError, InvalidArgument, NotFound
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import ErrorInfo
 
-from cameras.leases.act import REFUSALS, Refusal
+from city_backbone.audit.act import REFUSALS, Refusal
+from city_backbone.errors import BackboneError, InvalidArgument, NotFound
 
 M = TypeVar("M", bound=Message)
 

@@ -7,15 +7,15 @@ caller is told UNAVAILABLE and nothing happened.
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias, TypeVar
 
+from google.protobuf.any_pb2 import Any as Outcome
+from google.protobuf.message import Message
+
+from city_backbone.audit.act import REFUSALS, Attempt
+from city_backbone.audit.outcome import done, refused, settle
 from city_backbone.database import Connection, Database
 from city_backbone.errors import IdempotencyConflict, InvalidArgument
 from city_backbone.idempotency import Idempotency
 from city_backbone.register import Register
-from google.protobuf.any_pb2 import Any as Outcome
-from google.protobuf.message import Message
-
-from cameras.leases.act import REFUSALS, Attempt
-from cameras.leases.outcome import done, refused, settle
 
 M = TypeVar("M", bound=Message)
 

@@ -1,4 +1,4 @@
-"""Names of people's accounts and of rooms."""
+"""Names of accounts, of people and of systems."""
 
 import re
 
