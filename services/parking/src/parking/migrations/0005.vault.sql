@@ -12,10 +12,19 @@ create table owner (
     contact  bytea not null
 );
 
+-- Derived from the key that everything here was written with, so that another one shows at once.
+create table vault_key (
+    only_one boolean primary key default true check (only_one),
+    mark     bytea not null
+);
+
 -- Incidents as emergency told of them.
 create table known_incident (
     incident_id uuid primary key,
     revision    integer not null,
     live        boolean not null,
-    position    point -- null: unknown
+    position    point -- x: degrees east, y: degrees north, WGS 84; null: unknown
 );
+
+-- Whose car stands there: few of all bookings.
+create index booking_checked_in on booking (bay_id) where status in ('OCCUPIED', 'OVERSTAYED');
