@@ -54,11 +54,21 @@ async def bootstrap(backbone: Backbone[EmergencySettings]) -> Service:
         rules,
         Bounds(settings.merge_metres, settings.merge_seconds),
     )
-    neighbours = Neighbours(backbone.channel, settings.context, settings.scene, metrics)
+    neighbours = Neighbours(
+        backbone.channel, settings.context, settings.scene, settings.vehicles, metrics
+    )
+    fire_rooms = {room.name for room in settings.rooms if "119" in room.desks}
     gatherer = Gatherer(
         database,
         Revising(database, ledger, neighbours, settings.context),
-        Answering(database, neighbours, settings.context, settings.scene),
+        Answering(
+            database,
+            neighbours,
+            settings.context,
+            settings.scene,
+            settings.vehicles,
+            fire_rooms,
+        ),
         settings.context,
         stopping,
     )

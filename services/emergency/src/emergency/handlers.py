@@ -8,7 +8,7 @@ import structlog
 from city_backbone.database import Connection
 
 from emergency import store, store_context, store_scsns
-from emergency.domain import air, context
+from emergency.domain import air, context, vehicles
 from emergency.domain.air import AirAlert
 from emergency.domain.incident import OPEN, Facts, Grade, Incident, Position, Source, Status
 from emergency.domain.scsns import linked
@@ -21,6 +21,7 @@ log = structlog.get_logger()
 
 AUTOMATIC = "emergency"
 _COMPLETE_AT_ONCE = 100
+_OWN = (f"{context.CAMERAS} ", f"{vehicles.VEHICLES} ")
 
 
 async def apply_air_alerts(
@@ -154,9 +155,8 @@ async def complete_cleared(connection: Connection, ledger: Ledger, after: timede
 
 
 def _told(items: Mapping[str, str]) -> dict[str, str]:
-    """Without what we answered ourselves: a room may echo it, stream tokens and all."""
-    own = f"{context.CAMERAS} "
-    return {key: value for key, value in items.items() if not f"{key} ".startswith(own)}
+    """Without what we answered ourselves: a room may echo it, stream tokens, plates and all."""
+    return {key: value for key, value in items.items() if not f"{key} ".startswith(_OWN)}
 
 
 def _facts(event: Event, known: Incident | None) -> Facts:

@@ -79,13 +79,20 @@ class ContextSettings(_Model):
 
 
 class SceneSettings(_Model):
-    """The cameras that a room gets which asks for video, and how often `cameras` is tried."""
+    """The cameras that a room gets which asks for video, and how often neighbours are tried."""
 
     radius_metres: float = Field(default=150.0, gt=0, le=5000)
     limit: int = Field(default=8, ge=1, le=20)
     attempts: int = Field(default=8, ge=1)
     backoff_base_seconds: float = Field(default=1.0, gt=0)
     backoff_cap_seconds: float = Field(default=30.0, gt=0)
+
+
+class VehicleSettings(_Model):
+    """The cars that the 119 room is told of when it asks; `parking` knows within 300 m."""
+
+    radius_metres: float = Field(default=100.0, gt=0, le=300)
+    limit: int = Field(default=20, ge=1, le=50)
 
 
 class CityPosition(_Model):
@@ -118,6 +125,7 @@ class EmergencySettings(ServiceSettings):
     dispatch_rules_file: pathlib.Path | None = None
     context: ContextSettings = ContextSettings()
     scene: SceneSettings = SceneSettings()
+    vehicles: VehicleSettings = VehicleSettings()
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

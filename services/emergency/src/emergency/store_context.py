@@ -1,6 +1,6 @@
 """Context that is still to be gathered, in PostgreSQL: one row per incident, for all replicas."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -15,6 +15,7 @@ class Request:
     """Context wanted of an incident; `room` asked for it, None when none did.
 
     `attempts` counts the present one; `answers` were given so far, the last at `answered_at`.
+    `given` names what was in them since the room asked last.
     """
 
     incident_id: UUID
@@ -22,6 +23,7 @@ class Request:
     attempts: int
     answers: int
     answered_at: datetime | None
+    given: Sequence[str] = ()
 
 
 async def want(connection: Connection, incidents: Sequence[UUID], room: str | None = None) -> None:
@@ -32,7 +34,7 @@ async def want(connection: Connection, incidents: Sequence[UUID], room: str | No
     await connection.execute(
         "with wanted as (insert into context_request as known (incident_id, room)"
         "  select id, %s from unnest(%s::uuid[]) as id on conflict (incident_id) do update"
-        "  set state = 'waiting', attempts = 0, due_at = now()"
+        "  set state = 'waiting', attempts = 0, due_at = now(), given = '{}'"
         "  where known.state = 'done' and known.room = excluded.room"
         "  and coalesce(known.answered_at, '-infinity') < now() - interval '1 minute'"
         "  returning 1)"
@@ -49,7 +51,7 @@ async def claim(connection: Connection, limit: int, seconds: float) -> list[Requ
         " where incident_id in ("
         "  select incident_id from context_request where state = 'waiting' and due_at <= now()"
         "  order by due_at limit %s for update skip locked)"
-        " returning incident_id, room, attempts, answers, answered_at",
+        " returning incident_id, room, attempts, answers, answered_at, given",
         (seconds, limit),
     )
     return [Request(**row) for row in await rows.fetchall()]
@@ -64,11 +66,15 @@ async def waiting(connection: Connection, incident_id: UUID) -> bool:
     return await rows.fetchone() is not None
 
 
-async def answered(connection: Connection, incident_id: UUID, at: datetime) -> None:
-    """The room that asked was given one more answer."""
+async def answered(
+    connection: Connection, incident_id: UUID, at: datetime, given: Collection[str]
+) -> None:
+    """The room that asked was given one more answer, with these parts in it."""
     await connection.execute(
-        "update context_request set answers = answers + 1, answered_at = %s where incident_id = %s",
-        (at, incident_id),
+        "update context_request set answers = answers + 1, answered_at = %s,"
+        " given = array(select unnest(given) union select unnest(%s::text[]))"
+        " where incident_id = %s",
+        (at, list(given), incident_id),
     )
 
 

@@ -27,7 +27,7 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True)
 class DueMessage:
-    """A message that may be sent now; `attempts` so far. An `answer` holds stream tokens."""
+    """A message that may be sent now; `attempts` so far. An `answer` holds secrets."""
 
     id: int
     incident_id: UUID
@@ -116,7 +116,7 @@ async def seconds_to_next(connection: Connection, room: str) -> float | None:
 
 
 async def acknowledge(connection: Connection, message_id: int) -> None:
-    """The room has taken it. The body of an answer holds stream tokens, so it is blanked."""
+    """The room has taken it. The body of an answer holds secrets, so it is blanked."""
     await connection.execute(
         "update room_message set state = 'acknowledged', acknowledged_at = now(),"
         " attempts = attempts + 1, last_error = '', body = case when answer then '' else body end"

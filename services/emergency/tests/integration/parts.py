@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import randint
 from typing import Any
 
 import fastavro
@@ -15,9 +16,12 @@ import grpc
 import grpc.aio
 from aiokafka import AIOKafkaProducer
 from city.cameras.v1 import camera_pb2, lease_pb2
+from city.parking.v1 import vault_pb2
 from city.sensors.v1 import sensors_pb2
 from city.type.v1.position_pb2 import Position
+from city_backbone.errors import FailedPrecondition
 from city_backbone.events import OutgoingEvent, cloudevents_headers
+from city_backbone.rpc.status import to_status
 from city_backbone.testing import Mesh
 
 Answer = Callable[[Any], Awaitable[Any]]
@@ -60,6 +64,12 @@ _METHODS: Mapping[str, Sequence[tuple[str, tuple[str, Any]]]] = {
         ("city.cameras.v1.CameraService", ("FindNear", camera_pb2.FindNearRequest)),
         ("city.cameras.v1.LeaseService", ("LeaseScene", lease_pb2.LeaseSceneRequest)),
     ],
+    "parking": [
+        (
+            "city.parking.v1.VaultService",
+            ("FindBlockingVehicles", vault_pb2.FindBlockingVehiclesRequest),
+        )
+    ],
     "sensors": [("city.sensors.v1.SensorsService", ("GetMap", sensors_pb2.GetMapRequest))],
 }
 
@@ -69,10 +79,19 @@ async def away(_: Any) -> Any:
     raise ConnectionError
 
 
+def refusing(reason: str) -> Answer:
+    """A method that answers as a neighbour's state does not allow it."""
+
+    async def refuse(_: Any) -> Any:
+        raise FailedPrecondition(reason, "as the state is")
+
+    return refuse
+
+
 @dataclass
 class Neighbours:
-    """Stands in for `cameras` and `sensors`: real gRPC servers with their certificates that give
-    the answers a test sets. Nothing of those departments is behind it.
+    """Stands in for `cameras`, `sensors` and `parking`: real gRPC servers with their certificates
+    that give the answers a test sets. Nothing of those departments is behind it.
     """
 
     ports: dict[str, int] = field(default_factory=dict)
@@ -87,7 +106,12 @@ class Neighbours:
     def reset(self) -> None:
         """Answer as neighbours that are well, and forget what was asked."""
         self.requests.clear()
-        self.answers = {"FindNear": _cameras, "GetMap": _air, "LeaseScene": _scene}
+        self.answers = {
+            "FindNear": _cameras,
+            "GetMap": _air,
+            "LeaseScene": _scene,
+            "FindBlockingVehicles": _vehicles,
+        }
 
     def _handler(self, service: str, method: str, request_type: Any) -> grpc.GenericRpcHandler:
         async def answer(request: Any, context: Any) -> Any:
@@ -96,6 +120,9 @@ class Neighbours:
                 return await self.answers[method](request)
             except ConnectionError:
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+            except FailedPrecondition as error:
+                status: Any = to_status(error, service)
+                await context.abort_with_status(status)
 
         handler: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(
             answer,
@@ -108,7 +135,7 @@ class Neighbours:
     async def running(self, mesh: Mesh) -> AsyncIterator["Neighbours"]:
         """Until the block ends."""
         servers = []
-        for department in ("cameras", "sensors"):
+        for department in _METHODS:
             server = grpc.aio.server()
             server.add_generic_rpc_handlers(
                 [self._handler(service, *methods) for service, methods in _METHODS[department]]
@@ -195,3 +222,23 @@ async def _scene(request: Any) -> lease_pb2.LeaseSceneResponse:
     )
     camera.token_expires_at.FromSeconds(1_795_320_000)
     return lease_pb2.LeaseSceneResponse(cameras=[camera])
+
+
+# Others each run: nothing that an earlier one left in a database is taken for this one's.
+PLATES = tuple(f"{randint(10, 99)}바{randint(1000, 9999)}" for _ in range(2))
+CONTACT = f"010-{randint(1000, 9999)}-{randint(1000, 9999)}"
+
+
+async def _vehicles(request: Any) -> vault_pb2.FindBlockingVehiclesResponse:
+    return vault_pb2.FindBlockingVehiclesResponse(
+        vehicles=[
+            vault_pb2.BlockingVehicle(
+                plate=plate,
+                contact=CONTACT,
+                bay_id=f"alley-1-{number}",
+                position=request.around.point,
+                distance_metres=12.3 * number,
+            )
+            for number, plate in enumerate(PLATES, 1)
+        ]
+    )

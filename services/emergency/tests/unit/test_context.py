@@ -1,8 +1,10 @@
 """Context in words."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from emergency.context.scene import Scene
 from emergency.domain.context import (
     Air,
     LeasedCamera,
@@ -14,6 +16,7 @@ from emergency.domain.context import (
     video_items,
 )
 from emergency.domain.incident import Grade, Position
+from emergency.domain.vehicles import ParkedCar, vehicle_items
 from emergency.rooms.backoff import half_jitter
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,8 +52,48 @@ def test_the_video_a_room_gets() -> None:
     assert video_items([], 150) == {"카메라": "반경 150 m 안에 없음"}
 
 
-def test_a_token_is_not_shown() -> None:
-    assert "token-1" not in repr(LeasedCamera(NEAR[0], HERE, True, "token-1", AT))
+CAR = ParkedCar("98바7654", "010-5555-0199", "alley-1-7", 14.4, HERE)
+UNREADABLE = ParkedCar("", "", "alley-1-8", 31, HERE)
+
+
+def test_the_cars_the_119_room_is_told_of() -> None:
+    assert vehicle_items([CAR, UNREADABLE], 100, 2) == {
+        "차량": "98바7654 (14 m), 번호 확인 불가 (31 m)",
+        "차량 1": "98바7654 (14 m, alley-1-7)",
+        "차량 1 연락처": "010-5555-0199",
+        "차량 1 위치": "37.738900,127.045900",
+        "차량 2": "번호 확인 불가 (31 m, alley-1-8)",
+        "차량 2 연락처": "확인 불가",
+        "차량 2 위치": "37.738900,127.045900",
+    }
+    assert vehicle_items([CAR, CAR, CAR], 100, 1)["차량"] == "98바7654 (14 m) 외 2대"
+    assert "차량 2" not in vehicle_items([CAR, CAR], 100, 1)
+    assert vehicle_items([], 100, 5) == {"차량": "반경 100 m 안에 없음"}
+    assert vehicle_items(Missing("응답 없음"), 100, 5) == {"차량": "확인 불가: 응답 없음"}
+
+
+def test_what_is_secret_is_not_shown() -> None:
+    leased = LeasedCamera(NEAR[0], HERE, True, "token-1", AT)
+    assert "token-1" not in repr(leased)
+    shown = repr(Scene([leased], None, [CAR]))
+    assert not [secret for secret in ("token-1", CAR.plate, CAR.contact) if secret in shown]
+
+
+@pytest.mark.parametrize(
+    ("cameras", "cars", "again", "found"),
+    [
+        ([], None, False, {"카메라"}),
+        ([], [], False, {"카메라", "차량"}),
+        ([], Missing("x"), True, {"카메라"}),
+        ([], Missing("x", again=False), False, {"카메라"}),
+        (Missing("x"), [CAR], True, {"차량"}),
+        (Missing("x", again=False), Missing("x"), True, set()),
+        (Missing("x", again=False), None, False, set()),
+    ],
+)
+def test_what_is_worth_another_try(cameras: Any, cars: Any, again: bool, found: set[str]) -> None:
+    scene = Scene(cameras, Missing("the air is not"), cars)
+    assert (scene.again, scene.found) == (again, found)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
-"""The answer to a room that asked for video: the cameras around, under leases, with tokens.
+"""The answer to a room that asked for video: the cameras around, under leases, with tokens, and for
+the 119 room the cars that are parked there.
 
-Tokens are secrets. They are in the message to that room and nowhere else, and there only until the
-room has acknowledged it.
+Tokens, plates and contacts are secrets. They are in the message to that room and nowhere else, and
+there only until the room has acknowledged it.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 import structlog
@@ -13,13 +14,13 @@ from city_backbone.database import Connection, Database
 
 from emergency import store, store_context, store_rooms
 from emergency.context.neighbours import Neighbours
-from emergency.domain.context import AIR, CAMERAS, Missing, air_text, video_items
+from emergency.context.scene import Scene
 from emergency.domain.incident import OPEN, STEP, Incident, Status
-from emergency.domain.scsns.linked import STATUS_CODES
+from emergency.domain.scsns.linked import FIRE_REQUEST, STATUS_CODES
 from emergency.domain.scsns.outgoing import answer_body
 from emergency.handlers import AUTOMATIC
 from emergency.rooms.backoff import half_jitter
-from emergency.settings import ContextSettings, SceneSettings
+from emergency.settings import ContextSettings, SceneSettings, VehicleSettings
 from emergency.store_context import Request
 from emergency.store_rooms import NewMessage
 
@@ -27,10 +28,10 @@ log = structlog.get_logger()
 
 
 class Answering:
-    """Tries until `cameras` answers, `attempts` times at most.
+    """Tries until the neighbours answer, `attempts` times at most.
 
-    The room is told at once, at the first failure and the last that it cannot have it now, and
-    gets the cameras when they come.
+    The room is told at once, with what is missing at the first failure and the last, and whenever
+    something comes that it has not got yet. `fire_rooms` serve the 119 desk.
     """
 
     def __init__(
@@ -39,43 +40,33 @@ class Answering:
         neighbours: Neighbours,
         settings: ContextSettings,
         scene: SceneSettings,
+        vehicles: VehicleSettings,
+        fire_rooms: Collection[str],
     ) -> None:
         self._database = database
         self._neighbours = neighbours
         self._settings = settings
         self._scene = scene
+        self._vehicles = vehicles
+        self._fire_rooms = fire_rooms
 
     async def gather(self, request: Request, room: str) -> None:
         """One attempt. An incident that ended meanwhile is not answered."""
         async with self._database.transaction() as connection:
             known = await store.find(connection, request.incident_id)
-        items: Mapping[str, str] = {}
+        scene: Scene | None = None
         again = False
         if known is not None and known.status in OPEN and known.facts.position is not None:
-            leased, air = await asyncio.gather(
-                self._neighbours.lease_scene(known, room),
-                self._neighbours.air_near(known.facts.position),
-            )
-            again = (
-                isinstance(leased, Missing)
-                and leased.again
-                and request.attempts < self._scene.attempts
-            )
-            if not again or request.answers == 0:
-                items = {
-                    **(
-                        {CAMERAS: str(leased)}
-                        if isinstance(leased, Missing)
-                        else video_items(leased, self._scene.radius_metres)
-                    ),
-                    AIR: air_text(air, self._settings.air_metres),
-                }
+            scene = await self._ask(known, room)
+            again = scene.again and request.attempts < self._scene.attempts
+            if again and request.answers > 0 and scene.found <= set(request.given):
+                scene = None
         async with self._database.transaction() as connection:
             known = (await store.lock(connection, [request.incident_id]))[request.incident_id]
             if not await store_context.waiting(connection, known.id):
                 return
-            if items and known.status in OPEN:
-                await self._answer(connection, known, room, request, items)
+            if scene is not None and known.status in OPEN:
+                await self._answer(connection, known, room, request, scene)
             if again and known.status in OPEN:
                 seconds = half_jitter(
                     request.attempts - 1,
@@ -86,21 +77,39 @@ class Answering:
             else:
                 await store_context.settle(connection, known.id)
 
+    async def _ask(self, known: Incident, room: str) -> Scene:
+        """All neighbours at the same time. Another room than 119's is told of no cars."""
+        assert known.facts.position is not None
+        tells_of_cars = known.kind == FIRE_REQUEST and room in self._fire_rooms
+        cameras, air, cars = await asyncio.gather(
+            self._neighbours.lease_scene(known, room),
+            self._neighbours.air_near(known.facts.position),
+            self._neighbours.cars_around(known, room) if tells_of_cars else _nothing(),
+        )
+        return Scene(cameras, air, cars)
+
     async def _answer(
-        self,
-        connection: Connection,
-        known: Incident,
-        room: str,
-        request: Request,
-        items: Mapping[str, str],
+        self, connection: Connection, known: Incident, room: str, request: Request, scene: Scene
     ) -> None:
         # Rooms tell two changes apart by their time, in whole seconds.
         earliest = known.changed_at if request.answered_at is None else request.answered_at
         at = max(datetime.now(UTC), earliest + STEP)
         number = request.answers + 1
-        body = answer_body(known, number, at, AUTOMATIC, items)
+        body = answer_body(known, number, at, AUTOMATIC, self._items(scene))
         code = STATUS_CODES[Status.CHANGED]
         message = NewMessage(room, known.id, number, code, body, answer=True)
         await store_rooms.enqueue(connection, [message])
-        await store_context.answered(connection, known.id, at)
+        await store_context.answered(connection, known.id, at, scene.found)
         log.info("room answered", room=room, incident_id=str(known.id), answer=number)
+
+    def _items(self, scene: Scene) -> Mapping[str, str]:
+        return scene.items(
+            self._scene.radius_metres,
+            self._settings.air_metres,
+            self._vehicles.radius_metres,
+            self._vehicles.limit,
+        )
+
+
+async def _nothing() -> None:
+    return None

@@ -1,4 +1,4 @@
-"""What emergency asks `cameras` and `sensors`: each call once, within a deadline.
+"""What emergency asks `cameras`, `sensors` and `parking`: each call once, within a deadline.
 
 A neighbour that is away gives Missing, never an exception.
 """
@@ -11,15 +11,19 @@ from typing import Any, TypeVar
 import grpc
 import grpc.aio
 from city.cameras.v1 import camera_pb2, camera_pb2_grpc, lease_pb2, lease_pb2_grpc
+from city.parking.v1 import vault_pb2, vault_pb2_grpc
 from city.sensors.v1 import sensors_pb2, sensors_pb2_grpc
 from city.type.v1.position_pb2 import Position as PositionMessage
 from city_backbone.errors import BackboneError
+from google.rpc.error_details_pb2 import ErrorInfo
+from grpc_status import rpc_status
 
 from emergency.domain import context
 from emergency.domain.context import Air, LeasedCamera, Missing, NearCamera
 from emergency.domain.incident import Incident, Position
 from emergency.domain.place import box, distance_metres
-from emergency.settings import ContextSettings, SceneSettings
+from emergency.domain.vehicles import ParkedCar
+from emergency.settings import ContextSettings, SceneSettings, VehicleSettings
 from emergency.telemetry import Metrics
 
 T = TypeVar("T")
@@ -49,6 +53,8 @@ _FINAL = frozenset(
         grpc.StatusCode.UNIMPLEMENTED,
     }
 )
+# But of these: parking hears of incidents and their places by our events, which are on their way.
+_NOT_YET = frozenset({"INCIDENT_UNKNOWN", "INCIDENT_ELSEWHERE", "INCIDENT_WITHOUT_PLACE"})
 _WORDS = {
     grpc.StatusCode.DEADLINE_EXCEEDED: "시간 초과",
     grpc.StatusCode.UNAVAILABLE: "응답 없음",
@@ -63,11 +69,13 @@ class Neighbours:
         channel: Callable[[str], grpc.aio.Channel],
         settings: ContextSettings,
         scene: SceneSettings,
+        vehicles: VehicleSettings,
         metrics: Metrics,
     ) -> None:
         self._channel = channel
         self._settings = settings
         self._scene = scene
+        self._vehicles = vehicles
         self._metrics = metrics
 
     async def cameras_near(self, position: Position) -> list[NearCamera] | Missing:
@@ -131,11 +139,36 @@ class Neighbours:
 
         return await self._asked("cameras", ask)
 
+    async def cars_around(self, incident: Incident, room: str) -> list[ParkedCar] | Missing:
+        """The cars checked in around, nearest first: who asks must be the 119 room."""
+        if incident.facts.position is None:
+            return Missing("위치 없음", again=False)
+        request = vault_pb2.FindBlockingVehiclesRequest(
+            incident_id=str(incident.id),
+            requester=room,
+            around=vault_pb2.Around(
+                point=_message(incident.facts.position),
+                radius_metres=self._vehicles.radius_metres,
+            ),
+        )
+
+        async def ask() -> list[ParkedCar]:
+            stub: Any = vault_pb2_grpc.VaultServiceStub(self._channel("parking"))
+            answer = await stub.FindBlockingVehicles(
+                request, timeout=self._settings.deadline_seconds
+            )
+            return [_parked(one) for one in answer.vehicles]
+
+        return await self._asked("parking", ask)
+
     async def _asked(self, department: str, ask: Callable[[], Awaitable[T]]) -> T | Missing:
         try:
             answer = await ask()
         except grpc.aio.AioRpcError as error:
             code = error.code()
+            if code is grpc.StatusCode.FAILED_PRECONDITION and _reason(error) in _NOT_YET:
+                self._metrics.asked(department, "not_yet")
+                return Missing("아직 전달되지 않은 사건")
             # What the neighbour says may quote anything; its code does not.
             missing = Missing(_WORDS.get(code, f"오류 {code.name}"), again=code not in _FINAL)
         except BackboneError:
@@ -188,3 +221,24 @@ def _leased(one: lease_pb2.SceneCamera) -> LeasedCamera:
         token=one.token,
         until=one.token_expires_at.ToDatetime(tzinfo=UTC),
     )
+
+
+def _parked(one: vault_pb2.BlockingVehicle) -> ParkedCar:
+    return ParkedCar(
+        plate=one.plate,
+        contact=one.contact,
+        bay_id=one.bay_id,
+        distance_metres=one.distance_metres,
+        position=_position(one.position),
+    )
+
+
+def _reason(error: grpc.aio.AioRpcError) -> str:
+    """The word for programs in the error's details, if it has any."""
+    try:
+        status = rpc_status.from_call(error)
+    except ValueError:
+        return ""
+    info = ErrorInfo()
+    reasons = [info.reason for detail in status.details if detail.Unpack(info)] if status else []
+    return reasons[0] if reasons else ""

@@ -17,7 +17,8 @@ SERVICES: Mapping[str, str] = MappingProxyType(
     }
 )
 DISASTER = "DUCDP110"
-VIDEO_REQUESTS = frozenset({"112UC001", "119UC001"})
+FIRE_REQUEST = "119UC001"
+VIDEO_REQUESTS = frozenset({"112UC001", FIRE_REQUEST})
 _BY_DESK = {"112": "112UC120", "119": "119UC001"}
 _BY_KIND = {"fire": "119UC001", "rescue": "119UC001", "medical": "119UC001"}
 EVENT_ID = re.compile(r"[0-9A-Z]{6,12}", re.ASCII)
