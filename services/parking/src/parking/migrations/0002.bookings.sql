@@ -21,6 +21,7 @@ create table booking (
     checked_out_at    timestamptz,
     changed_at        timestamptz not null,
     reason            text not null default '',
+    due_at            timestamptz, -- when the clock next makes a difference to it or its bay; null: never again
     constraint booking_interval check (
         not isempty(during) and lower_inc(during) and not upper_inc(during)
         and not lower_inf(during) and not upper_inf(during)
@@ -32,5 +33,7 @@ create index booking_newest on booking (held_at desc, booking_id desc);
 create index booking_of_bay on booking (bay_id, held_at desc, booking_id desc);
 create index booking_of_vehicle on booking (vehicle_id, held_at desc, booking_id desc) where vehicle_id is not null;
 create index booking_of_lot on booking (lot_id, held_at desc, booking_id desc);
-create index booking_hold_due on booking (hold_expires_at) where status = 'HELD';
-create index booking_end_due on booking (upper(during)) where status in ('CONFIRMED', 'OCCUPIED', 'OVERSTAYED');
+create index booking_due on booking (due_at) where due_at is not null;
+create index booking_staying on booking (bay_id) where status in ('OCCUPIED', 'OVERSTAYED');
+create index booking_last_ended on booking (bay_id, changed_at desc)
+    where status = 'SETTLED' and checked_in_at is not null;
