@@ -25,6 +25,3 @@ create table known_incident (
     live        boolean not null,
     position    point -- x: degrees east, y: degrees north, WGS 84; null: unknown
 );
-
--- Whose car stands there: few of all bookings.
-create index booking_checked_in on booking (bay_id) where status in ('OCCUPIED', 'OVERSTAYED');
