@@ -163,7 +163,7 @@ async def _start(stack: Stack, java: Jvm, say: Say) -> None:
         await stack.supervisor.start([_service(stack, found) for found in known.services])
     if stack.options.city:
         await stack.supervisor.start([CityPart(settings.root, _environment(stack, "loadtests"))])
-        say("the modelled city sends readings, heartbeats and detections")
+        say("the modelled city sends readings, heartbeats, detections and drivers")
 
 
 def _service(stack: Stack, registration: Registration) -> ServicePart:
