@@ -22,6 +22,7 @@ from meshctl import (
     credentials,
     detaching,
     import_cameras,
+    import_parking,
     import_stations,
     jvm,
     kafka,
@@ -205,4 +206,5 @@ def _broker_admin(state: Path | None) -> dict[str, Any]:
 commands.add(app, environment_of, _broker_admin)
 app.add_typer(replay.app, name="replay")
 import_stations.app.command()(import_cameras.cameras)
+import_stations.app.command()(import_parking.parking)
 app.add_typer(import_stations.app, name="import")

@@ -10,11 +10,10 @@ from city.cameras.v1 import camera_pb2 as pb
 from meshctl.cameras_file import (
     CAMERA_COLUMNS,
     SITE_COLUMNS,
-    BadRow,
-    Row,
     parse_cameras,
     parse_sites,
 )
+from meshctl.csv_file import BadRow, Row
 from meshctl.errors import MeshctlError, SettingsError
 from meshctl.import_cameras import CHUNK, register
 
