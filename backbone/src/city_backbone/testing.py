@@ -21,6 +21,9 @@ from city_backbone.rpc.channel import open_channel
 from city_backbone.runtime import Backbone, Bootstrap, running
 from city_backbone.settings import ServiceSettings, TlsSettings, load
 
+# Their assertions tell what they compared, as those of a test module do.
+pytest.register_assert_rewrite("city_backbone.contracts")
+
 S = TypeVar("S", bound=ServiceSettings)
 T = TypeVar("T")
 

@@ -3,35 +3,20 @@
 from pathlib import Path
 
 import pytest
+import sensors
 from city.sensors.v1 import sensors_pb2 as pb
-from city_backbone.registration import load
-from sensors import facts, messages, rpc
+from city_backbone.contracts import RpcContract
+from sensors import messages
 from sensors.domain.alert import RULES
 from sensors.domain.pollutant import Pollutant
 from sensors.domain.quality import Reason
 from sensors.domain.station import StationKind
 from sensors.ingest import Status
 
-REGISTRATION = load(Path(__file__).parents[2] / "service.yaml")
-SERVICE = pb.DESCRIPTOR.services_by_name["SensorsService"]
 
-
-@pytest.mark.parametrize("method", [method.name for method in SERVICE.methods])
-def test_every_method_is_implemented(method: str) -> None:
-    assert method in vars(rpc.SensorsServicer)
-
-
-def test_the_registration_names_what_the_code_serves_and_publishes() -> None:
-    assert list(REGISTRATION.serves) == [rpc.NAME]
-    assert SERVICE.full_name == rpc.NAME
-    published = {
-        facts.READING_TAKEN,
-        facts.HOURLY_MEAN_COMPUTED,
-        facts.AIR_QUALITY_ASSESSED,
-        facts.AIR_ALERT_CHANGED,
-        facts.STATION_SILENT,
-    }
-    assert {produced.topic for produced in REGISTRATION.produces} == published
+class TestServices(RpcContract):
+    root = Path(__file__).parents[2]
+    package = sensors
 
 
 @pytest.mark.parametrize(
