@@ -2,9 +2,9 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import grpc.aio
@@ -14,10 +14,9 @@ from city.type.v1 import position_pb2
 from city_backbone.database import Connection, Database
 from city_backbone.errors import InvalidArgument, NotFound
 from city_backbone.idempotency import Idempotency
-from city_backbone.rpc.identity import caller
+from city_backbone.rpc.once import Once
 from city_backbone.rpc.paging import page_size, page_token, parse_page_token
 from city_backbone.rpc.watch import follow
-from google.protobuf.message import Message
 
 from sensors import messages
 from sensors.domain.station import is_station_id
@@ -32,7 +31,6 @@ _MAX_ON_MAP = 5_000
 _WATCH_BATCH = 500
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-M = TypeVar("M", bound=Message)
 
 
 class SensorsServicer(sensors_pb2_grpc.SensorsServiceServicer):
@@ -48,7 +46,7 @@ class SensorsServicer(sensors_pb2_grpc.SensorsServiceServicer):
         watch_every_seconds: float,
     ) -> None:
         self._database = database
-        self._idempotency = idempotency
+        self._once = Once(database, idempotency)
         self._ingest = ingest
         self._registering = registering
         self._stopping = stopping
@@ -63,9 +61,7 @@ class SensorsServicer(sensors_pb2_grpc.SensorsServiceServicer):
             registered = await self._registering.register(connection, station)
             return pb.RegisterStationResponse(station=messages.station_message(registered))
 
-        return await self._once(
-            "RegisterStation", request, context, pb.RegisterStationResponse, effect
-        )
+        return await self._once(request, context, pb.RegisterStationResponse, effect)
 
     async def RetireStation(
         self, request: pb.RetireStationRequest, context: Context
@@ -76,26 +72,7 @@ class SensorsServicer(sensors_pb2_grpc.SensorsServiceServicer):
             retired = await self._registering.retire(connection, station_id)
             return pb.RetireStationResponse(station=messages.station_message(retired))
 
-        return await self._once("RetireStation", request, context, pb.RetireStationResponse, effect)
-
-    async def _once(
-        self,
-        method: str,
-        request: pb.RegisterStationRequest | pb.RetireStationRequest,
-        context: Context,
-        response_type: type[M],
-        effect: Callable[[Connection], Awaitable[M]],
-    ) -> M:
-        async with self._database.transaction() as connection:
-            return await self._idempotency.run(
-                connection,
-                key=request.idempotency_key,
-                method=method,
-                caller=caller(context),
-                request=request,
-                response_type=response_type,
-                effect=lambda: effect(connection),
-            )
+        return await self._once(request, context, pb.RetireStationResponse, effect)
 
     async def GetStation(
         self, request: pb.GetStationRequest, context: Context

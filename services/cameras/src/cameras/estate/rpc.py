@@ -1,7 +1,7 @@
 """city.cameras.v1.CameraService."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import AsyncIterator
+from typing import Any, TypeAlias
 
 import grpc.aio
 from city.cameras.v1 import camera_pb2 as pb
@@ -10,8 +10,8 @@ from city_backbone.database import Connection, Database
 from city_backbone.errors import InvalidArgument, NotFound
 from city_backbone.idempotency import Idempotency
 from city_backbone.rpc.identity import caller
+from city_backbone.rpc.once import Once
 from city_backbone.rpc.paging import page_size, page_token, parse_page_token
-from google.protobuf.message import Message
 
 from cameras.directory import Directory
 from cameras.errors import Invalid
@@ -29,8 +29,6 @@ DEFAULT_NEAR = 10
 _TOLD_ADDRESSES = "operator"
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-Mutation: TypeAlias = pb.RegisterSitesRequest | pb.RegisterCamerasRequest | pb.RetireCameraRequest
-M = TypeVar("M", bound=Message)
 
 
 class CameraServicer(camera_pb2_grpc.CameraServiceServicer):
@@ -44,7 +42,7 @@ class CameraServicer(camera_pb2_grpc.CameraServiceServicer):
         heartbeats: Heartbeats,
     ) -> None:
         self._database = database
-        self._idempotency = idempotency
+        self._once = Once(database, idempotency)
         self._directory = directory
         self._heartbeats = heartbeats
 
@@ -57,7 +55,7 @@ class CameraServicer(camera_pb2_grpc.CameraServiceServicer):
             await store.save_sites(connection, sites)
             return pb.RegisterSitesResponse(registered=len(sites))
 
-        return await self._once("RegisterSites", request, context, pb.RegisterSitesResponse, effect)
+        return await self._once(request, context, pb.RegisterSitesResponse, effect)
 
     async def RegisterCameras(
         self, request: pb.RegisterCamerasRequest, context: Context
@@ -68,9 +66,7 @@ class CameraServicer(camera_pb2_grpc.CameraServiceServicer):
             await registering.register_cameras(connection, cameras)
             return pb.RegisterCamerasResponse(registered=len(cameras))
 
-        response = await self._once(
-            "RegisterCameras", request, context, pb.RegisterCamerasResponse, effect
-        )
+        response = await self._once(request, context, pb.RegisterCamerasResponse, effect)
         self._directory.forget()
         return response
 
@@ -86,30 +82,9 @@ class CameraServicer(camera_pb2_grpc.CameraServiceServicer):
                 camera=messages.camera_message(retired, stream_address=told)
             )
 
-        response = await self._once(
-            "RetireCamera", request, context, pb.RetireCameraResponse, effect
-        )
+        response = await self._once(request, context, pb.RetireCameraResponse, effect)
         self._directory.forget()
         return response
-
-    async def _once(
-        self,
-        method: str,
-        request: Mutation,
-        context: Context,
-        response_type: type[M],
-        effect: Callable[[Connection], Awaitable[M]],
-    ) -> M:
-        async with self._database.transaction() as connection:
-            return await self._idempotency.run(
-                connection,
-                key=request.idempotency_key,
-                method=method,
-                caller=caller(context),
-                request=request,
-                response_type=response_type,
-                effect=lambda: effect(connection),
-            )
 
     async def GetCamera(
         self, request: pb.GetCameraRequest, context: Context

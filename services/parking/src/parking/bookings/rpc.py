@@ -1,8 +1,8 @@
 """city.parking.v1.BookingService."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import grpc.aio
@@ -13,8 +13,8 @@ from city_backbone.errors import NotFound
 from city_backbone.events import event_id
 from city_backbone.idempotency import Idempotency
 from city_backbone.rpc.identity import caller
+from city_backbone.rpc.once import Once
 from city_backbone.rpc.paging import page_size
-from google.protobuf.message import Message
 
 from parking import messages as fields
 from parking.bookings import messages, store
@@ -23,15 +23,6 @@ from parking.bookings.desk import Desk
 NAME = "city.parking.v1.BookingService"
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-Mutation: TypeAlias = (
-    pb.HoldBayRequest
-    | pb.ConfirmBookingRequest
-    | pb.CheckInRequest
-    | pb.CheckOutRequest
-    | pb.CancelBookingRequest
-    | pb.BlockBayRequest
-)
-M = TypeVar("M", bound=Message)
 
 
 class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
@@ -45,7 +36,7 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._idempotency = idempotency
+        self._once = Once(database, idempotency)
         self._desk = desk
         self._clock = clock
 
@@ -60,7 +51,7 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
             )
             return pb.HoldBayResponse(booking=messages.booking_message(held))
 
-        return await self._once("HoldBay", request, context, pb.HoldBayResponse, effect)
+        return await self._once(request, context, pb.HoldBayResponse, effect)
 
     async def ConfirmBooking(
         self, request: pb.ConfirmBookingRequest, context: Context
@@ -72,9 +63,7 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
             confirmed = await self._desk.confirm(connection, booking_id, reference)
             return pb.ConfirmBookingResponse(booking=messages.booking_message(confirmed))
 
-        return await self._once(
-            "ConfirmBooking", request, context, pb.ConfirmBookingResponse, effect
-        )
+        return await self._once(request, context, pb.ConfirmBookingResponse, effect)
 
     async def CheckIn(self, request: pb.CheckInRequest, context: Context) -> pb.CheckInResponse:
         booking_id = fields.identity("booking_id", request.booking_id)
@@ -83,7 +72,7 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
             arrived = await self._desk.check_in(connection, booking_id)
             return pb.CheckInResponse(booking=messages.booking_message(arrived))
 
-        return await self._once("CheckIn", request, context, pb.CheckInResponse, effect)
+        return await self._once(request, context, pb.CheckInResponse, effect)
 
     async def CheckOut(self, request: pb.CheckOutRequest, context: Context) -> pb.CheckOutResponse:
         booking_id = fields.identity("booking_id", request.booking_id)
@@ -92,7 +81,7 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
             left = await self._desk.check_out(connection, booking_id)
             return pb.CheckOutResponse(booking=messages.booking_message(left))
 
-        return await self._once("CheckOut", request, context, pb.CheckOutResponse, effect)
+        return await self._once(request, context, pb.CheckOutResponse, effect)
 
     async def CancelBooking(
         self, request: pb.CancelBookingRequest, context: Context
@@ -103,7 +92,7 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
             ended = await self._desk.cancel(connection, booking_id)
             return pb.CancelBookingResponse(booking=messages.booking_message(ended))
 
-        return await self._once("CancelBooking", request, context, pb.CancelBookingResponse, effect)
+        return await self._once(request, context, pb.CancelBookingResponse, effect)
 
     async def BlockBay(self, request: pb.BlockBayRequest, context: Context) -> pb.BlockBayResponse:
         bay_id = fields.name("bay_id", request.bay_id)
@@ -116,26 +105,7 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
             )
             return pb.BlockBayResponse(booking=messages.booking_message(kept))
 
-        return await self._once("BlockBay", request, context, pb.BlockBayResponse, effect)
-
-    async def _once(
-        self,
-        method: str,
-        request: Mutation,
-        context: Context,
-        response_type: type[M],
-        effect: Callable[[Connection], Awaitable[M]],
-    ) -> M:
-        async with self._database.transaction() as connection:
-            return await self._idempotency.run(
-                connection,
-                key=request.idempotency_key,
-                method=method,
-                caller=caller(context),
-                request=request,
-                response_type=response_type,
-                effect=lambda: effect(connection),
-            )
+        return await self._once(request, context, pb.BlockBayResponse, effect)
 
     async def GetBooking(
         self, request: pb.GetBookingRequest, context: Context

@@ -1,8 +1,8 @@
 """city.parking.v1.LotService."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import grpc.aio
 from city.parking.v1 import lot_pb2 as pb
@@ -10,9 +10,8 @@ from city.parking.v1 import lot_pb2_grpc
 from city_backbone.database import Connection, Database
 from city_backbone.errors import InvalidArgument, NotFound
 from city_backbone.idempotency import Idempotency
-from city_backbone.rpc.identity import caller
+from city_backbone.rpc.once import Once
 from city_backbone.rpc.paging import page_size, page_token, parse_page_token
-from google.protobuf.message import Message
 
 from parking import messages
 from parking.clock import seoul_day
@@ -23,8 +22,6 @@ from parking.lots.importing import Importing
 NAME = "city.parking.v1.LotService"
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-Mutation: TypeAlias = pb.ImportLotsRequest | pb.RegisterSharedLotRequest | pb.OfferBayRequest
-M = TypeVar("M", bound=Message)
 
 
 class LotServicer(lot_pb2_grpc.LotServiceServicer):
@@ -39,7 +36,7 @@ class LotServicer(lot_pb2_grpc.LotServiceServicer):
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._idempotency = idempotency
+        self._once = Once(database, idempotency)
         self._importing = importing
         self._alleys = alleys
         self._clock = clock
@@ -52,7 +49,7 @@ class LotServicer(lot_pb2_grpc.LotServiceServicer):
         async def effect(connection: Connection) -> pb.ImportLotsResponse:
             return pb.ImportLotsResponse(lot_ids=await self._importing.take(connection, lots))
 
-        return await self._once("ImportLots", request, context, pb.ImportLotsResponse, effect)
+        return await self._once(request, context, pb.ImportLotsResponse, effect)
 
     async def RegisterSharedLot(
         self, request: pb.RegisterSharedLotRequest, context: Context
@@ -63,9 +60,7 @@ class LotServicer(lot_pb2_grpc.LotServiceServicer):
             saved = await self._alleys.register(connection, lot)
             return pb.RegisterSharedLotResponse(lot=answers.lot(saved))
 
-        return await self._once(
-            "RegisterSharedLot", request, context, pb.RegisterSharedLotResponse, effect
-        )
+        return await self._once(request, context, pb.RegisterSharedLotResponse, effect)
 
     async def OfferBay(self, request: pb.OfferBayRequest, context: Context) -> pb.OfferBayResponse:
         offer = requests.offer(request)
@@ -73,26 +68,7 @@ class LotServicer(lot_pb2_grpc.LotServiceServicer):
         async def effect(connection: Connection) -> pb.OfferBayResponse:
             return pb.OfferBayResponse(bay=answers.bay(await self._alleys.offer(connection, offer)))
 
-        return await self._once("OfferBay", request, context, pb.OfferBayResponse, effect)
-
-    async def _once(
-        self,
-        method: str,
-        request: Mutation,
-        context: Context,
-        response_type: type[M],
-        effect: Callable[[Connection], Awaitable[M]],
-    ) -> M:
-        async with self._database.transaction() as connection:
-            return await self._idempotency.run(
-                connection,
-                key=request.idempotency_key,
-                method=method,
-                caller=caller(context),
-                request=request,
-                response_type=response_type,
-                effect=lambda: effect(connection),
-            )
+        return await self._once(request, context, pb.OfferBayResponse, effect)
 
     async def GetLot(self, request: pb.GetLotRequest, context: Context) -> pb.GetLotResponse:
         lot_id = messages.name("lot_id", request.lot_id)

@@ -1,9 +1,9 @@
 """city.parking.v1.OccupancyService."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import grpc.aio
 from city.parking.v1 import occupancy_pb2 as pb
@@ -12,9 +12,8 @@ from city_backbone.audit.account import account
 from city_backbone.database import Connection, Database
 from city_backbone.errors import FailedPrecondition, InvalidArgument, NotFound
 from city_backbone.idempotency import Idempotency
-from city_backbone.rpc.identity import caller
+from city_backbone.rpc.once import Once
 from city_backbone.rpc.paging import page_size
-from google.protobuf.message import Message
 
 from parking.messages import identity, name, words
 from parking.occupancy import messages, sensors, store_disputes, store_lots
@@ -27,8 +26,6 @@ MAX_READINGS_PER_MESSAGE = 1_000
 MAX_RESOLUTION = 500
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-Mutation: TypeAlias = pb.RegisterSensorsRequest | pb.ResolveDisputeRequest
-M = TypeVar("M", bound=Message)
 
 
 class OccupancyServicer(occupancy_pb2_grpc.OccupancyServiceServicer):
@@ -43,7 +40,7 @@ class OccupancyServicer(occupancy_pb2_grpc.OccupancyServiceServicer):
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._idempotency = idempotency
+        self._once = Once(database, idempotency)
         self._bay_states = bay_states
         self._readings = readings
         self._clock = clock
@@ -57,9 +54,7 @@ class OccupancyServicer(occupancy_pb2_grpc.OccupancyServiceServicer):
             await sensors.register(connection, self._bay_states, watches, self._clock)
             return pb.RegisterSensorsResponse(registered=len(watches))
 
-        return await self._once(
-            "RegisterSensors", request, context, pb.RegisterSensorsResponse, effect
-        )
+        return await self._once(request, context, pb.RegisterSensorsResponse, effect)
 
     async def ReportOccupancy(
         self, request_iterator: AsyncIterator[pb.ReportOccupancyRequest], context: Context
@@ -147,25 +142,4 @@ class OccupancyServicer(occupancy_pb2_grpc.OccupancyServiceServicer):
             await store_disputes.save(connection, resolved)
             return pb.ResolveDisputeResponse(dispute=messages.dispute_message(resolved))
 
-        return await self._once(
-            "ResolveDispute", request, context, pb.ResolveDisputeResponse, effect
-        )
-
-    async def _once(
-        self,
-        method: str,
-        request: Mutation,
-        context: Context,
-        response_type: type[M],
-        effect: Callable[[Connection], Awaitable[M]],
-    ) -> M:
-        async with self._database.transaction() as connection:
-            return await self._idempotency.run(
-                connection,
-                key=request.idempotency_key,
-                method=method,
-                caller=caller(context),
-                request=request,
-                response_type=response_type,
-                effect=lambda: effect(connection),
-            )
+        return await self._once(request, context, pb.ResolveDisputeResponse, effect)
