@@ -16,6 +16,7 @@ from city_backbone.errors import (
     NeighbourUnavailable,
     NotFound,
     SettingsError,
+    Unreadable,
 )
 from city_backbone.rpc.channel import open_channel, ready
 from city_backbone.rpc.identity import Policy
@@ -66,6 +67,8 @@ class Trial(sensors_pb2_grpc.SensorsServiceServicer):
                 raise NotFound("station", "none")
             case "broken":
                 raise RuntimeError("canary of the inside")
+            case "unreadable":
+                raise Unreadable("canary of the inside")
             case "slow":
                 try:
                     await self.released.wait()
@@ -247,10 +250,13 @@ async def test_errors_say_what_the_caller_can_use(bench: Bench) -> None:
     assert bench.statuses() == {f"{SERVICE}/GetStation": "NOT_FOUND"}
 
 
-async def test_an_error_we_did_not_expect_tells_nothing_of_the_inside(bench: Bench) -> None:
+@pytest.mark.parametrize("broken", ["broken", "unreadable"])
+async def test_an_error_we_did_not_expect_tells_nothing_of_the_inside(
+    bench: Bench, broken: str
+) -> None:
     channel = await bench.channel(await bench.serve())
     with capture_logs() as logs:
-        error = await refusal(lambda: get(channel, "broken"))
+        error = await refusal(lambda: get(channel, broken))
     assert error.code() is grpc.StatusCode.INTERNAL
     assert "canary" not in repr(error)
     assert [(line["outcome"], line["log_level"]) for line in logs] == [("INTERNAL", "error")]

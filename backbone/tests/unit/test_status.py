@@ -5,7 +5,7 @@ from typing import Any
 import grpc
 import pytest
 from city_backbone import errors
-from city_backbone.rpc.status import to_status
+from city_backbone.rpc.status import has_status, to_status
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
@@ -43,6 +43,7 @@ def test_the_code_follows_the_kind_and_the_reason_is_told(
     error: errors.BackboneError, code: grpc.StatusCode, reason: str
 ) -> None:
     status: Any = to_status(error, "probe")
+    assert has_status(error)
     assert status.code is code
     assert status.details == str(error)
     info = details(status)["ErrorInfo"]
@@ -67,9 +68,11 @@ def test_what_is_missing_is_named() -> None:
         errors.InvalidEvent("inside"),
         errors.SettingsError("inside"),
         errors.Undecodable("inside"),
+        errors.Unreadable("inside"),
     ],
 )
 def test_what_is_our_own_fault_tells_nothing_of_the_inside(error: errors.BackboneError) -> None:
     status: Any = to_status(error, "probe")
+    assert not has_status(error)
     assert status.code is grpc.StatusCode.INTERNAL
     assert "inside" not in repr(status)

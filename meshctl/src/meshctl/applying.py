@@ -51,13 +51,15 @@ async def registry(catalogue: Catalogue, ports: Ports, say: Say) -> None:
 
 
 def files(catalogue: Catalogue, state: State) -> None:
-    """Certificates and call policies."""
+    """Certificates, call policies, and the folders of the services' own."""
     authority = Authority(state.ca)
     for registration in catalogue:
         authority.ensure(registration.service)
     for service in catalogue.services:
         content = policy.for_service(service, catalogue)
         write_json(state.policies / f"{service.service}.json", content)
+        for setting in service.folders:
+            state.folder_of(service.service, setting).mkdir(0o700, parents=True, exist_ok=True)
 
 
 def require_space(state: State) -> None:

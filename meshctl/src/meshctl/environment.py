@@ -27,9 +27,7 @@ def of(
     own = credentials.services.get(name, {})
     values: dict[str, str] = {
         **{setting: own[setting] for setting in registration.secrets},
-        **{
-            setting: str(state.folders / name / setting.lower()) for setting in registration.folders
-        },
+        **{setting: str(state.folder_of(name, setting)) for setting in registration.folders},
         "KAFKA__BOOTSTRAP_SERVERS": f"{HOST}:{ports['kafka']}",
         "KAFKA__SECURITY_PROTOCOL": "SASL_PLAINTEXT",
         "KAFKA__SASL_MECHANISM": "SCRAM-SHA-512",

@@ -95,6 +95,10 @@ class State:
         except OSError as error:
             raise MeshctlError(f"{self.folder}: cannot be made: {error.strerror}") from error
 
+    def folder_of(self, service: str, setting: str) -> Path:
+        """Where a service keeps the files of one of its `folders`."""
+        return self.folders / service / setting.lower()
+
     def log(self, part: str) -> Path:
         """The log file of a part."""
         return self.logs / f"{part}.log"

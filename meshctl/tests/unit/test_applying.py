@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 from city_backbone.registration import Registration
 from meshctl.apply import quotas, topics
 from meshctl.apply.quotas import Quotas
 from meshctl.apply.topics import TopicSpec
+from meshctl.catalogue import Catalogue
+from meshctl.state import State
+
+from meshctl import applying
 
 SENSORS = Registration.model_validate(
     {
@@ -57,6 +62,13 @@ def test_a_compacted_topic_forgets_what_a_tombstone_deletes() -> None:
     assert compacted.configuration["cleanup.policy"] == "compact,delete"
     plain = topics.declared([SENSORS])["sensors.reading-taken.v1"]
     assert plain.configuration["cleanup.policy"] == "delete"
+
+
+def test_a_service_has_the_folders_it_names_for_itself(tmp_path: Path) -> None:
+    keeper = SENSORS.model_copy(update={"folders": ("PEOPLE__KEYRING",)})
+    applying.files(Catalogue((keeper,), ()), State(tmp_path))
+    made = tmp_path / "folders" / "sensors" / "people__keyring"
+    assert made.stat().st_mode & 0o777 == 0o700
 
 
 def test_only_declared_quotas_are_asked_for() -> None:

@@ -17,7 +17,7 @@ from opentelemetry.metrics import Meter
 from city_backbone import telemetry
 from city_backbone.errors import BackboneError, PermissionDenied, SettingsError
 from city_backbone.rpc.identity import Policy, caller
-from city_backbone.rpc.status import to_status
+from city_backbone.rpc.status import has_status, to_status
 from city_backbone.settings import GrpcSettings, TlsSettings
 
 log = structlog.get_logger()
@@ -112,7 +112,7 @@ class _Guard(grpc.aio.ServerInterceptor):
             raise error
         if isinstance(error, TimeoutError):
             await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "deadline exceeded")
-        if not isinstance(error, BackboneError):
+        if not has_status(error):
             log.exception("call failed", method=method, outcome="INTERNAL")
         elif isinstance(error, PermissionDenied):
             log.warning(

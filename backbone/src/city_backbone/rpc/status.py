@@ -18,6 +18,11 @@ _CODES: tuple[tuple[type[errors.BackboneError], int, str], ...] = (
 )
 
 
+def has_status(error: Exception) -> bool:
+    """Whether callers are told what it is; any other is a fault of ours."""
+    return any(isinstance(error, kind) for kind, _, _ in _CODES)
+
+
 def to_status(error: errors.BackboneError, domain: str) -> object:
     """A grpc.Status: the code of the error's kind, ErrorInfo, and for a field BadRequest.
 
