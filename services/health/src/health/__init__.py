@@ -1,0 +1,1 @@
+"""Health-care zones: kiosks that may save a life, and data that can be forgotten everywhere."""

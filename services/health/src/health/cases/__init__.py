@@ -1,0 +1,1 @@
+"""Acute cases, and what a responder may be told of them."""

@@ -1,0 +1,1 @@
+"""Kiosks in health-care zones, and people's sessions at them."""

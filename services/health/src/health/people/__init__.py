@@ -1,0 +1,1 @@
+"""People under pseudonyms, their consent, their keys, and forgetting them."""
