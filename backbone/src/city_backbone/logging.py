@@ -69,3 +69,6 @@ def configure(department: str, level: int = logging.INFO) -> None:
     root.setLevel(level)
     for noisy in ("faust", "mode", "aiokafka", "aiohttp.access", "yoyo"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # A streaming call whose client goes away ends in another context than it began in; nothing is
+    # lost, and OpenTelemetry would log a traceback for each.
+    logging.getLogger("opentelemetry.context").setLevel(logging.CRITICAL)
