@@ -22,7 +22,7 @@ down: setup ## stop what runs in the background; the data stays
 status: setup ## show each part and the lag of each consumer group
 	@$(BIN)/meshctl status
 
-demo: setup ## four years of Seoul's air into the disaster room: FILE=other.csv; or SCENE=all (cameras), SCENE=parking; FAULTS=1
+demo: setup ## four years of Seoul's air into the disaster room: FILE=other.csv; or SCENE=all (cameras), parking or health; FAULTS=1
 	@$(BIN)/meshctl demo $(if $(FILE),--file "$(FILE)") $(if $(SCENE),--scene "$(SCENE)") $(if $(FAULTS),--faults)
 
 test: setup lint types check ## everything CI runs: lint, types, import contracts, meshctl check, tests

@@ -51,8 +51,12 @@ async def _live(city: Departments, settings: CitySettings) -> None:
         parts["operators"] = city.operators()
     if settings.parking:
         parts["parking"] = city.parking()
+    if settings.health:
+        parts["health"] = city.health()
     if not parts:
-        raise SettingsError("--no-air --no-cameras --no-parking: expected something to play")
+        raise SettingsError(
+            "--no-air --no-cameras --no-parking --no-health: expected something to play"
+        )
     try:
         async with tasks() as group:
             for part in parts.values():

@@ -6,6 +6,8 @@ from typing import Protocol, TypeVar
 import grpc
 import structlog
 from city_backbone.errors import Transient
+from google.rpc.error_details_pb2 import ErrorInfo
+from grpc_status import rpc_status
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 from tenacity.wait import wait_base
 
@@ -91,3 +93,15 @@ def why(error: BaseException | None) -> dict[str, str]:
     if isinstance(error, grpc.aio.AioRpcError):
         return {"code": error.code().name, "reason": str(error.details())}
     return {"code": type(error).__name__, "reason": str(error)}
+
+
+def reason(error: RefusedError) -> str:
+    """The refusal's word for programs, as BAY_TAKEN; the code's name where it has none."""
+    cause = error.__cause__
+    if isinstance(cause, grpc.aio.AioRpcError):
+        status = rpc_status.from_call(cause)
+        for detail in status.details if status is not None else ():
+            info = ErrorInfo()
+            if detail.Unpack(info) and info.reason:
+                return str(info.reason)
+    return error.code.name

@@ -18,13 +18,16 @@ from loadtests.city.cameras.desk import Desk
 from loadtests.city.cameras.operators import Operators
 from loadtests.city.cameras.player import CameraPlayer
 from loadtests.city.errors import SettingsError
+from loadtests.city.health.office import Office as HealthOffice
+from loadtests.city.health.player import HealthPlayer
+from loadtests.city.health.visits import Load as HealthLoad
 from loadtests.city.parking.office import Office
 from loadtests.city.parking.player import ParkingPlayer
 from loadtests.city.parking.trips import Load as ParkingLoad
 from loadtests.city.scenes.player import ScenePlayer
 from loadtests.city.settings import CitySettings
 
-# Alarms and drivers do not wait: a restarted service is found again soon.
+# Alarms, drivers and people at kiosks do not wait: a restarted service is found again soon.
 _SOON = wait_random_exponential(multiplier=0.2, max=2)
 OPERATOR = "operator-model"
 
@@ -57,6 +60,13 @@ class Departments:
         calls = Calls("parking", self._settings.call_seconds, _SOON)
         load = ParkingLoad(self._settings.seed, self._settings.parking_rate)
         return ParkingPlayer(Office(self._channel("parking"), calls), load)
+
+    def health(self) -> HealthPlayer:
+        calls = Calls("health", self._settings.call_seconds, _SOON)
+        load = HealthLoad(
+            self._settings.seed, self._settings.health_rate, self._settings.acute_per_hour
+        )
+        return HealthPlayer(HealthOffice(self._channel("health"), calls), load)
 
     def scenes(self) -> ScenePlayer:
         channel = self._channel("cameras")

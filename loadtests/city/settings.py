@@ -21,8 +21,9 @@ def _names(text: str) -> str:
 class CitySettings(BaseSettings):
     """Plays a modelled city into its departments. Values are computed, not measured.
 
-    Without --scenes it plays air, cameras and parking until it is stopped. With it, it plays those
-    scenes over a background, writes what was played and what must come of it, and ends.
+    Without --scenes it plays air, cameras, parking and health until it is stopped. With it, it
+    plays those scenes over a background, writes what was played and what must come of it, and
+    ends.
     """
 
     model_config = SettingsConfigDict(
@@ -66,6 +67,14 @@ class CitySettings(BaseSettings):
     parking: bool = Field(default=True, description="play the alley into parking")
     parking_rate: float = Field(
         default=12, ge=0, le=600, description="drivers a minute, on the day's average"
+    )
+
+    health: bool = Field(default=True, description="play kiosks and people into health")
+    health_rate: float = Field(
+        default=6, ge=0, le=600, description="kiosk sessions a minute, on the day's average"
+    )
+    acute_per_hour: float = Field(
+        default=4, ge=0, le=3_600, description="acute sessions, beside the rate; 119 is called"
     )
 
     scenes: Annotated[str, AfterValidator(_names)] | None = Field(

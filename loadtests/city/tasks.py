@@ -12,7 +12,9 @@ async def tasks() -> AsyncIterator[asyncio.TaskGroup]:
         async with asyncio.TaskGroup() as group:
             yield group
     except BaseExceptionGroup as failures:
-        raise _first(failures) from failures
+        first = _first(failures)
+        # Its own cause may say why a department refused.
+        raise first from first.__cause__
 
 
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:

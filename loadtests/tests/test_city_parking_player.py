@@ -12,11 +12,11 @@ from city_backbone.errors import Aborted, FailedPrecondition, PermissionDenied
 from city_backbone.testing import eventually
 from tenacity import wait_none
 
-from loadtests.city.calls import Calls
+from loadtests.city.calls import Calls, reason
 from loadtests.city.errors import RefusedError
 from loadtests.city.parking.alley import alley
 from loadtests.city.parking.drivers import Town
-from loadtests.city.parking.office import Office, reason
+from loadtests.city.parking.office import Office
 from loadtests.city.parking.player import LATE_SECONDS, ParkingPlayer
 from loadtests.city.parking.rates import Habit
 from loadtests.city.parking.street import Street

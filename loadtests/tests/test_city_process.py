@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from loadtests.tests.control_centre import ControlCentre
+from loadtests.tests.health_office import HealthOffice
 from loadtests.tests.parking_office import ParkingOffice
 
 COMMAND = (sys.executable, "-m", "loadtests.city")
@@ -70,6 +71,7 @@ def keys(tmp_path: Path) -> Path:
     authority.issue("sensors")
     authority.issue("cameras")
     authority.issue("parking")
+    authority.issue("health")
     authority.issue("loadtests")
     return tmp_path
 
@@ -105,7 +107,7 @@ async def test_it_plays_waits_for_a_dead_sensors_goes_on_and_stops_on_sigterm(
     server, port = await _serve(sensors, keys)
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
-        *("--no-cameras", "--no-parking", "--hours-per-second", "1"),
+        *("--no-cameras", "--no-parking", "--no-health", "--hours-per-second", "1"),
         *("--start", "2026-03-02T00:00:00+09:00"),
         env=_environment(keys, port),
         stdout=asyncio.subprocess.PIPE,
@@ -152,7 +154,9 @@ async def test_cameras_are_played_and_stop_on_sigterm(keys: Path) -> None:
     environment = _environment(keys, port)
     environment["LOADTESTS_PEERS"] = f'{{"cameras": "127.0.0.1:{port}"}}'
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, "--no-air", "--no-parking", env=environment, stdout=asyncio.subprocess.PIPE
+        *(*COMMAND, "--no-air", "--no-parking", "--no-health"),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
     )
     try:
         async with asyncio.timeout(120):
@@ -183,7 +187,7 @@ async def test_parking_is_played_and_stops_on_sigterm(keys: Path) -> None:
     environment = _environment(keys, port)
     environment["LOADTESTS_PEERS"] = f'{{"parking": "127.0.0.1:{port}"}}'
     process = await asyncio.create_subprocess_exec(
-        *(*COMMAND, "--no-air", "--no-cameras", "--parking-rate", "600"),
+        *(*COMMAND, "--no-air", "--no-cameras", "--no-health", "--parking-rate", "600"),
         env=environment,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -207,6 +211,37 @@ async def test_parking_is_played_and_stops_on_sigterm(keys: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_health_is_played_and_stops_on_sigterm(keys: Path) -> None:
+    office = HealthOffice()
+    server = grpc.aio.server()
+    office.serve(server)
+    port = server.add_secure_port("127.0.0.1:0", _credentials(keys, "health"))
+    await server.start()
+    environment = _environment(keys, port)
+    environment["LOADTESTS_PEERS"] = f'{{"health": "127.0.0.1:{port}"}}'
+    process = await asyncio.create_subprocess_exec(
+        *(*COMMAND, "--no-air", "--no-cameras", "--no-parking", "--health-rate", "600"),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(120):
+            await office.seen["measured"].wait()
+            assert process.stdout is not None
+            process.send_signal(signal.SIGTERM)
+            output = await process.stdout.read()
+            assert await process.wait() == 0
+        assert b'"part": "health"' in output
+        assert len(office.kiosks) == 8
+        assert {one.begin.person_token for one in office.sessions.values()} <= set(office.people)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        await server.stop(None)
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("spoil", "named"),
     [
@@ -216,13 +251,14 @@ async def test_parking_is_played_and_stops_on_sigterm(keys: Path) -> None:
         (lambda env: env.update(LOADTESTS_START="2026-03-02"), "--start (LOADTESTS_START): "),
         (lambda env: env.update(LOADTESTS_CAMERAS_RATE="-1"), "--cameras-rate (LOADTESTS_CAMERAS"),
         (lambda env: env.update(LOADTESTS_PARKING_RATE="601"), "--parking-rate (LOADTESTS_PARKING"),
+        (lambda env: env.update(LOADTESTS_HEALTH_RATE="601"), "--health-rate (LOADTESTS_HEALTH"),
         (lambda env: env.update(LOADTESTS_SCENES="flood"), "--scenes (LOADTESTS_SCENES): "),
         (lambda env: env.update(LOADTESTS_SCENES="fall"), "--played (LOADTESTS_PLAYED): "),
         (
             lambda env: env.update(
-                {f"LOADTESTS_{part}": "false" for part in ("AIR", "CAMERAS", "PARKING")}
+                {f"LOADTESTS_{part}": "false" for part in ("AIR", "CAMERAS", "PARKING", "HEALTH")}
             ),
-            "--no-air --no-cameras --no-parking: ",
+            "--no-air --no-cameras --no-parking --no-health: ",
         ),
     ],
 )

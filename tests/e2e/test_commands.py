@@ -131,6 +131,40 @@ def test_each_parking_scene_ends_as_it_must_though_parking_is_killed_twice(tmp_p
     }
 
 
+@pytest.mark.timeout(300)
+def test_each_health_scene_ends_as_it_must_though_all_is_killed_once(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["make", "demo", "SCENE=health", "FAULTS=1"],
+        cwd=ROOT,
+        env={**MAKE, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert done.stdout.count("fault: SIGKILL health") == 2
+    assert done.stdout.count("fault: SIGKILL emergency") == 1
+    assert "fault: broker restarted" in done.stdout
+    summary = json.loads(done.stdout.splitlines()[-1])
+    del summary["seconds"]
+    assert summary == {
+        "scenes": 9,
+        "sessions": 9,
+        "measurements": 31,
+        "acute": 2,
+        "incidents": 2,
+        "told_119": 2,
+        "follow_ups": {"open": 14, "told": 1},
+        "fhir": {"201": 4, "401": 1, "403": 1, "422": 2},
+        "withdrawn": 1,
+        "tombstones": 6,
+        "readable_after": 0,
+        "lost": 0,
+        "duplicates": 0,
+    }
+
+
 async def read_as_an_integrator(environment: dict[str, str]) -> None:
     """docs/for-integrators.md's own consumer."""
     reader = await asyncio.create_subprocess_exec(
@@ -230,10 +264,15 @@ async def test_up_brings_the_city_to_life_and_stops_on_ctrl_c(tmp_path: Path) ->
         topic = "parking.settlement-posted.v1"
         return bool(await run("tail", topic, "--from-beginning", "--until-end"))
 
+    async def kiosks() -> bool:
+        listed = json.loads(await run("call", "city.health.v1.KioskService/ListKiosks", "{}"))
+        return len(listed["kiosks"]) == 8
+
     try:
         status = await eventually(ready, seconds=120)
         await eventually(means, seconds=90, interval=1)
         await eventually(settled, seconds=90, interval=1)
+        await eventually(kiosks, seconds=90, interval=1)
         await read_as_an_integrator(json.loads(await run("env", "integrator", "--json")))
         video = await ask_for_video(tmp_path)
         token = {"token": video["카메라 1 토큰"], "cameraId": video["카메라 1"].split()[0]}

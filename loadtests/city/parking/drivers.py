@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable
 import grpc
 from city.parking.v1 import booking_pb2, lot_pb2
 
+from loadtests.city.calls import reason
 from loadtests.city.errors import RefusedError
 from loadtests.city.parking import wire
-from loadtests.city.parking.office import Office, reason
+from loadtests.city.parking.office import Office
 from loadtests.city.parking.rates import LEAD_SECONDS, Habit
 from loadtests.city.parking.street import Street
 from loadtests.city.parking.trips import Stray, Trip, Visit

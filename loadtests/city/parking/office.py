@@ -9,8 +9,6 @@ from city.parking.v1.booking_pb2_grpc import BookingServiceStub
 from city.parking.v1.lot_pb2_grpc import LotServiceStub
 from city.parking.v1.occupancy_pb2_grpc import OccupancyServiceStub
 from city.parking.v1.vault_pb2_grpc import VaultServiceStub
-from google.rpc.error_details_pb2 import ErrorInfo
-from grpc_status import rpc_status
 
 from loadtests.city.calls import Calls, Rpc
 from loadtests.city.errors import RefusedError
@@ -152,15 +150,3 @@ class Office:
                 ) from error
 
         return await self._calls(method, once, request)
-
-
-def reason(error: RefusedError) -> str:
-    """The refusal's word for programs, as BAY_TAKEN; the code's name where it has none."""
-    cause = error.__cause__
-    if isinstance(cause, grpc.aio.AioRpcError):
-        status = rpc_status.from_call(cause)
-        for detail in status.details if status is not None else ():
-            info = ErrorInfo()
-            if detail.Unpack(info) and info.reason:
-                return str(info.reason)
-    return error.code.name

@@ -8,13 +8,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 import grpc
 import structlog
 
+from loadtests.city.calls import reason
 from loadtests.city.errors import RefusedError
 from loadtests.city.parking import wire
 from loadtests.city.parking.alley import Bay, alley, specials
 from loadtests.city.parking.drivers import Town
 from loadtests.city.parking.fleet import Vehicle, fleet
 from loadtests.city.parking.lots import LOTS
-from loadtests.city.parking.office import Office, reason
+from loadtests.city.parking.office import Office
 from loadtests.city.parking.street import Reading, Street
 from loadtests.city.parking.trips import Load, Trip, beginning
 from loadtests.city.tasks import tasks

@@ -29,7 +29,7 @@ from loadtests.city.parking.rates import (
     Besides,
     Habit,
 )
-from loadtests.city.seeded import draws
+from loadtests.city.seeded import draws, poisson
 
 _GOAL_METRES = 200.0
 
@@ -98,7 +98,7 @@ def beginning(load: Load, second: int) -> Doings:
     rate = load.per_minute / 60 * ARRIVALS[(second + SEOUL_SECONDS) // 3600 % 24]
 
     def of(kind: str, share: float) -> Iterator[tuple[str, random.Random]]:
-        count = _poisson(draws(load.seed, kind, load.per_minute, second), rate * share)
+        count = poisson(draws(load.seed, kind, load.per_minute, second), rate * share)
         for number in range(count):
             name = f"{second:x}-{number}"
             yield name, draws(load.seed, kind, load.per_minute, name)
@@ -149,11 +149,3 @@ def _bay(draw: random.Random) -> int:
 
 def _seconds(draw: random.Random, besides: Besides) -> float:
     return draw.uniform(*besides.seconds)
-
-
-def _poisson(draw: random.Random, mean: float) -> int:
-    """How many arrivals of a Poisson process fall into a unit of time."""
-    count, at = 0, 0.0
-    while mean > 0 and (at := at + draw.expovariate(mean)) < 1.0:
-        count += 1
-    return count

@@ -14,7 +14,7 @@ import typer
 from meshctl import call as calling
 from meshctl import redrive as redriving
 from meshctl import tail as tailing
-from meshctl.demo import parking, scenes
+from meshctl.demo import health, parking, scenes
 from meshctl.demo import run as demonstration
 
 Environment = Callable[[str, Path | None], dict[str, str]]
@@ -90,7 +90,7 @@ def add(app: typer.Typer, environment: Environment, admin: Admin) -> None:
         scene: Annotated[
             str,
             typer.Option(
-                help="Scripted scenes instead: cameras' names with commas, or all; or parking."
+                help="Scripted scenes instead: cameras' names with commas, or all; parking; health."
             ),
         ] = "",
         faults: Annotated[bool, typer.Option("--faults", help="Kill and restart parts.")] = False,
@@ -99,6 +99,8 @@ def add(app: typer.Typer, environment: Environment, admin: Admin) -> None:
         """Seoul's air to the disaster room, or scenes: 0 when all came out as it must."""
         if scene == parking.SCENE:
             running = parking.run(faults, keep, typer.echo)
+        elif scene == health.SCENE:
+            running = health.run(faults, keep, typer.echo)
         elif scene:
             running = scenes.run(scene, faults, keep, typer.echo)
         else:

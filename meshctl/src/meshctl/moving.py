@@ -30,6 +30,9 @@ _TITLES = {
     "parking.lot-occupancy-changed.v1": "lots counted",
     "parking.settlement-posted.v1": "settlements",
     "parking.dispute-opened.v1": "parking disputes",
+    "health.measurement-taken.v1": "measurements",
+    "health.acute-reading-detected.v1": "acute readings",
+    "health.follow-up-due.v1": "follow-ups due",
     "emergency.incident-changed.v1": "incident changes",
 }
 _SECONDS = 1.5

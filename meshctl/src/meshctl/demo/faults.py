@@ -9,6 +9,7 @@ import signal
 import urllib.request
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from meshctl.errors import MeshctlError
 from meshctl.state import State
@@ -17,6 +18,7 @@ Say = Callable[[str], None]
 Meshctl = Callable[..., Awaitable[object]]
 
 _ROOM_DOWN_SECONDS = 10
+_Played = TypeVar("_Played")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,25 @@ async def cause(
         await _reached(fault.share * total, taken)
         say(f"fault: {fault.name} at {fault.share:.0%} of the input")
         await fault.happen()
+
+
+async def amid(
+    playing: Awaitable[_Played],
+    faults: Sequence[Fault],
+    total: float,
+    taken: Callable[[], float],
+    say: Say,
+) -> _Played:
+    """Cause the faults while something is played, and those that are left when it has been."""
+    played = False
+    trouble = asyncio.ensure_future(cause(faults, total, lambda: total if played else taken(), say))
+    try:
+        found = await playing
+        played = True
+        await trouble
+    finally:
+        trouble.cancel()
+    return found
 
 
 async def _reached(count: float, taken: Callable[[], float]) -> None:

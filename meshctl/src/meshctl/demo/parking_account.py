@@ -10,6 +10,7 @@ from itertools import combinations
 from typing import Any
 
 from meshctl.demo.account import Stage
+from meshctl.demo.matching import Matching
 from meshctl.demo.parking_evidence import ParkingEvidence, Row
 from meshctl.demo.parking_money import Money, lines, money
 from meshctl.demo.parking_plan import Claim, PlayedScene, Span
@@ -47,56 +48,47 @@ def account(scenes: Sequence[PlayedScene], found: ParkingEvidence) -> Account:
     """Every booking, entry and event there is must be one that a scene foresees."""
     claims = [claim for scene in scenes for claim in scene.claims]
     its = {c.booking_id: money(c, found.places[c.bay_id], found.rules) for c in claims}
-    problems: list[str] = []
-
-    def matched(name: str, must: Iterable[Hashable], there: Iterable[Hashable]) -> Stage:
-        wanted, is_ = Counter(must), Counter(there)
-        problems.extend(f"{name}: missing {one}" for one in (wanted - is_).elements())
-        problems.extend(f"{name}: unexpected {one}" for one in (is_ - wanted).elements())
-        return Stage(name, is_.total(), (wanted - is_).total(), (is_ - wanted).total())
-
+    matching = Matching()
     doubts = [(d.kind, d.bay_id, d.booking_id) for scene in scenes for d in scene.doubts]
     stands = {bay_id: s for scene in scenes for bay_id, s in scene.stands.items() if s != "FREE"}
     entries = [
         (row["kind"], row["booking_id"], row["account"], row["amount_won"]) for row in found.entries
     ]
-    stages = (
-        _contests(scenes, problems),
-        matched("refusals", _all(s.must_tell for s in scenes), _all(s.told for s in scenes)),
-        matched("bookings", (_booking(c, its) for c in claims), map(_of_row, found.bookings)),
-        matched(
-            "booking events",
-            ((c.booking_id, n, s) for c in claims for n, s in enumerate(c.statuses, start=1)),
-            ((e["booking_id"], e["revision"], e["status"]) for e in found.booking_events),
-        ),
-        matched(
-            "last events",
-            (_booking(c, its) for c in claims),
-            map(_of_row, _newest(found.booking_events, "booking_id")),
-        ),
-        matched(
-            "ledger entries",
-            (one for c in claims for one in lines(c, found.places[c.bay_id], its[c.booking_id])),
-            entries,
-        ),
-        matched(
-            "settlement events",
-            (_settlement(c, its[c.booking_id]) for c in claims if its[c.booking_id].shares),
-            map(_of_settlement, found.settlement_events),
-        ),
-        matched("disputes", doubts, map(_of_dispute, found.disputes)),
-        matched("dispute events", doubts, map(_of_dispute, found.dispute_events)),
-        matched(
-            "bays",
-            stands.items(),
-            ((row["bay_id"], row["status"]) for row in found.bays if row["status"] != "FREE"),
-        ),
-        matched("bay events", *_told("bay_id", ("status",), found.bays, found.bay_events)),
-        matched("lot events", *_told("lot_id", _LOT_COUNTS, found.lots, found.lot_events)),
+    contests = _contests(scenes, matching.problems)
+    matching.add("refusals", _all(s.must_tell for s in scenes), _all(s.told for s in scenes))
+    matching.add("bookings", (_booking(c, its) for c in claims), map(_of_row, found.bookings))
+    matching.add(
+        "booking events",
+        ((c.booking_id, n, s) for c in claims for n, s in enumerate(c.statuses, start=1)),
+        ((e["booking_id"], e["revision"], e["status"]) for e in found.booking_events),
     )
+    matching.add(
+        "last events",
+        (_booking(c, its) for c in claims),
+        map(_of_row, _newest(found.booking_events, "booking_id")),
+    )
+    matching.add(
+        "ledger entries",
+        (one for c in claims for one in lines(c, found.places[c.bay_id], its[c.booking_id])),
+        entries,
+    )
+    matching.add(
+        "settlement events",
+        (_settlement(c, its[c.booking_id]) for c in claims if its[c.booking_id].shares),
+        map(_of_settlement, found.settlement_events),
+    )
+    matching.add("disputes", doubts, map(_of_dispute, found.disputes))
+    matching.add("dispute events", doubts, map(_of_dispute, found.dispute_events))
+    matching.add(
+        "bays",
+        stands.items(),
+        ((row["bay_id"], row["status"]) for row in found.bays if row["status"] != "FREE"),
+    )
+    matching.add("bay events", *_told("bay_id", ("status",), found.bays, found.bay_events))
+    matching.add("lot events", *_told("lot_id", _LOT_COUNTS, found.lots, found.lot_events))
     return Account(
-        stages,
-        tuple(problems),
+        (contests, *matching.stages),
+        tuple(matching.problems),
         double_bookings(found.booking_events),
         sum(amount for *_, amount in entries),
         _shares(entries),

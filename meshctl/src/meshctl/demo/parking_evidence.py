@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -11,8 +10,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.rows import dict_row
 
-from meshctl import tail
-from meshctl.errors import MeshctlError
+from meshctl.demo import topics
 
 _BOOKINGS = "parking.booking-changed.v1"
 _SETTLEMENTS = "parking.settlement-posted.v1"
@@ -71,11 +69,11 @@ class ParkingEvidence:
 
 def collect(operator: Mapping[str, str], dsn: str) -> ParkingEvidence:
     """Read it all. Raises MeshctlError, and psycopg.OperationalError while the database is away."""
-    again: Counter[str] = Counter()
-    events = {
-        topic: _events(operator, topic, again)
+    found = {
+        topic: topics.events(operator, "operator", topic)
         for topic in (_BOOKINGS, _SETTLEMENTS, _DISPUTES, _BAYS, _LOTS)
     }
+    events = {topic: events for topic, (events, _) in found.items()}
     with psycopg.connect(dsn, connect_timeout=5, row_factory=dict_row) as connection:
 
         def rows(query: LiteralString) -> Sequence[Row]:
@@ -113,7 +111,7 @@ def collect(operator: Mapping[str, str], dsn: str) -> ParkingEvidence:
                     " from bay join lot using (lot_id)"
                 )
             },
-            written_again=again.total(),
+            written_again=sum(again for _, again in found.values()),
             rejected=int(rows("select count(*) as n from outbox_rejected")[0]["n"]),
         )
 
@@ -128,19 +126,6 @@ def is_disputed(dsn: str, kind: str, bay_id: str) -> bool:
             return found.fetchone() is not None
     except psycopg.OperationalError:
         return False
-
-
-def _events(operator: Mapping[str, str], topic: str, again: Counter[str]) -> Sequence[Row]:
-    found: dict[str, Row] = {}
-    for event in tail.events(
-        operator, "operator", topic, from_beginning=True, stop=lambda _, ended: ended
-    ):
-        if event["data"] is None:
-            raise MeshctlError(f"{topic}: {event['problem']}")
-        identity = event["headers"]["ce_id"]
-        again[topic] += identity in found
-        found[identity] = event["data"]
-    return list(found.values())
 
 
 def _rule(row: Row) -> Rule:

@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from city.parking.v1 import booking_pb2 as pb
 
+from loadtests.city.calls import reason
 from loadtests.city.errors import RefusedError
 from loadtests.city.parking import wire
-from loadtests.city.parking.office import Office, reason
+from loadtests.city.parking.office import Office
 from loadtests.city.parking.street import Reading
 from meshctl.demo.parking_plan import Claim, Contest, Doubt, PlayedScene, Span
 from meshctl.demo.parking_stage import LATER_BAY, Stage, from_now, sensor_of

@@ -15,7 +15,7 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from meshctl.demo import account, evidence, expected, faults
+from meshctl.demo import account, evidence, expected, faults, tables
 from meshctl.demo.trial import Trial, folder
 from meshctl.errors import MeshctlError
 from meshctl.parts.rooms import listener, record
@@ -139,16 +139,12 @@ def _show(
             _local(alert.until) if alert.until else "stands",
         )
     console.print(table)
-    summary = Table(
-        "stage", "found", "lost", "duplicates", title="file against topics, databases, room"
-    )
-    for stage in stages:
-        summary.add_row(stage.name, *(str(n) for n in (stage.found, stage.lost, stage.duplicates)))
-    console.print(summary)
     repeats = sum(line.repeat for line in found.room)
-    console.print(
+    tables.show(
+        stages,
+        "file against topics, databases, room",
         f"written again with the same id, without effect: {found.written_again} events,"
-        f" {repeats} room messages"
+        f" {repeats} room messages",
     )
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,8 +12,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from meshctl import tail
-from meshctl.errors import MeshctlError
+from meshctl.demo import record, topics
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _RAISED = "cameras.alarm-raised.v1"
@@ -74,32 +72,18 @@ def collect(
 
     Raises MeshctlError.
     """
-    detected, detected_again = _events(operator, "cameras.object-detected.v1")
-    raised, raised_again = _events(operator, _RAISED)
-    changed, changed_again = _events(operator, _CHANGED)
-    escalated, escalated_again = _events(operator, _ESCALATED)
+    detected, detected_again = topics.events(operator, "operator", "cameras.object-detected.v1")
+    raised, raised_again = topics.events(operator, "operator", _RAISED)
+    changed, changed_again = topics.events(operator, "operator", _CHANGED)
+    escalated, escalated_again = topics.events(operator, "operator", _ESCALATED)
     return SceneEvidence(
         frozenset(event["detection_id"] for event in detected),
         tuple(_alarms(raised, changed, escalated)),
         tuple(_incidents(databases["emergency"])),
-        {desk: _told(record) for desk, record in records.items()},
+        {desk: record.told(file) for desk, file in records.items()},
         detected_again + raised_again + changed_again + escalated_again,
         sum(_rejected(dsn) for dsn in databases.values()),
     )
-
-
-def _events(operator: Mapping[str, str], topic: str) -> tuple[list[dict[str, Any]], int]:
-    found: dict[str, dict[str, Any]] = {}
-    again = 0
-    for event in tail.events(
-        operator, "operator", topic, from_beginning=True, stop=lambda _, ended: ended
-    ):
-        if event["data"] is None:
-            raise MeshctlError(f"{topic}: {event['problem']}")
-        identity = event["headers"]["ce_id"]
-        again += identity in found
-        found[identity] = event["data"]
-    return list(found.values()), again
 
 
 def _alarms(
@@ -149,16 +133,6 @@ def _incidents(dsn: str) -> Iterable[Incident]:
             row["revision"],
             row["items"],
         )
-
-
-def _told(record: Path) -> Mapping[str, Counter[int]]:
-    told: dict[str, Counter[int]] = {}
-    lines: Sequence[str] = record.read_text().splitlines() if record.exists() else ()
-    for line in map(json.loads, lines):
-        if not line["repeat"]:
-            revisions = told.setdefault(line["items"].get("incidentId", ""), Counter())
-            revisions[int(line["items"].get("revision", 0))] += 1
-    return told
 
 
 def _rejected(dsn: str) -> int:

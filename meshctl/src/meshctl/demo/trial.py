@@ -11,18 +11,21 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 
 from meshctl.demo import evidence
 from meshctl.errors import MeshctlError
+from meshctl.settings import load as load_settings
 from meshctl.state import State, read_json
 
 Say = Callable[[str], None]
+_Found = TypeVar("_Found")
 
 _COMMAND_SECONDS = 300
 _ARRIVAL_SECONDS = 300
+_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,16 @@ class Trial:
         return read_json(self.state.ports)
 
     @asynccontextmanager
-    async def up(self) -> AsyncIterator[None]:
-        """The whole stack with its rooms, stopped at the end."""
-        await self.meshctl("up", "--detach", "--free-ports", "--rooms")
+    async def up(self, *, alone: bool = False, rooms: bool = True) -> AsyncIterator[None]:
+        """The whole stack, or the trial's departments `alone`; stopped at the end."""
+        options = ["--rooms"] if rooms else []
+        if alone:
+            services = self.folder / "services"
+            services.mkdir()
+            for name in self.departments:
+                (services / name).symlink_to(load_settings().root / "services" / name)
+            options += ["--services", str(services)]
+        await self.meshctl("up", "--detach", "--free-ports", *options)
         try:
             yield
         finally:
@@ -60,6 +70,21 @@ class Trial:
             if time.monotonic() > deadline:
                 raise MeshctlError(f"not all had arrived after {_ARRIVAL_SECONDS} s")
             await asyncio.sleep(0.3)
+
+    async def settled(
+        self, look: Callable[[], _Found], complete: Callable[[_Found], bool], seconds: float
+    ) -> _Found:
+        """What `look` finds once nothing is under way and it is complete, or its time is over."""
+        deadline = time.monotonic() + seconds
+        while True:
+            await self.arrived()
+            try:
+                found = await asyncio.to_thread(look)
+            except psycopg.OperationalError as error:
+                raise MeshctlError(f"a database went away: {error}") from error
+            if complete(found) or time.monotonic() > deadline:
+                return found
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def databases(self) -> dict[str, str]:
         """DSNs by department."""

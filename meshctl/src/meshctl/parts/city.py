@@ -1,4 +1,4 @@
-"""The modelled city: stations, cameras and a parking alley, at a gentle rate."""
+"""The modelled city: stations, cameras, a parking alley and kiosks, at a gentle rate."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ class CityPart:
         self._environment = environment
 
     def command(self) -> Command:
-        rates = ("--hours-per-second", "0.25", "--cameras-rate", "0.1", "--parking-rate", "12")
+        rates = (
+            *("--hours-per-second", "0.25", "--cameras-rate", "0.1", "--parking-rate", "12"),
+            *("--health-rate", "6", "--acute-per-hour", "4"),
+        )
         return Command(
             (sys.executable, "-m", "loadtests.city", *rates), self._root, self._environment()
         )

@@ -1,0 +1,1 @@
+"""Health in Sejong's first two health-care zones: kiosks, and people who measure themselves."""
