@@ -1,1 +1,1 @@
-"""How long a detection takes to become a dispatch in the 112 room, hop by hop."""
+"""How long a detection or an acute reading takes to reach the room it calls, hop by hop."""

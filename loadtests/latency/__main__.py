@@ -7,10 +7,8 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from city.cameras.v1.camera_pb2_grpc import CameraServiceStub
-from city.cameras.v1.detection_pb2_grpc import DetectionServiceStub
 from city_backbone.rpc.channel import open_channel
 from city_backbone.settings import TlsSettings
 from opentelemetry import trace
@@ -19,17 +17,26 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from loadtests.latency import hops
-from loadtests.latency.probing import Prober, register
+from loadtests.latency.acute import Acute
+from loadtests.latency.arson import Arson
+from loadtests.latency.hops import Way
+from loadtests.latency.probing import Prober, Sent
 from loadtests.latency.receiver import Span, receiving
 from loadtests.options import OptionError, parse
 
 _EXPORT_SECONDS = 12.0
 _KNOWN_SECONDS = 6.0
 _SHARES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
+_PROBES: Mapping[str, tuple[type[Arson] | type[Acute], Way]] = {
+    "detection": (Arson, hops.DETECTION),
+    "acute": (Acute, hops.ACUTE),
+}
 
 
 class LatencySettings(BaseSettings):
-    """Detection sent to dispatch received in the 112 room, by hop; the dwell time is not in it."""
+    """Detection sent to dispatch received in the 112 room, by hop; the dwell time is not in it. Or
+    an acute reading at a kiosk to the incident received in the 119 room.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="LATENCY_",
@@ -38,7 +45,8 @@ class LatencySettings(BaseSettings):
         frozen=True,
     )
 
-    probes: int = Field(default=300, ge=1, description="alarms to send through")
+    probe: Literal["detection", "acute"] = Field(default="detection", description="what is sent")
+    probes: int = Field(default=300, ge=1, description="how many to send through")
     per_second: float = Field(default=2.0, gt=0, description="probes a second")
     rate: float = Field(default=1.0, ge=0, description="share of the city's normal rate meanwhile")
 
@@ -61,7 +69,8 @@ async def measure(settings: LatencySettings, state: Path) -> Mapping[str, Any]:
                 await asyncio.wait_for(city.wait(), 30)
         finally:
             await _meshctl(state, "down")
-        received = await asyncio.to_thread(_received, state / "rooms" / "112.jsonl")
+        way = _PROBES[settings.probe][1]
+        received = await asyncio.to_thread(_received, state / "rooms" / f"{way.room}.jsonl")
         return _summary(settings, sent, receiver.spans, received)
 
 
@@ -74,18 +83,20 @@ async def _city(known: Mapping[str, str], rate: float) -> asyncio.subprocess.Pro
     )
 
 
-async def _probe(known: Mapping[str, str], settings: LatencySettings) -> Mapping[str, int]:
+async def _probe(known: Mapping[str, str], settings: LatencySettings) -> Mapping[str, Sent]:
     tls = TlsSettings(
         cert_file=Path(known["LOADTESTS_TLS__CERT_FILE"]),
         key_file=Path(known["LOADTESTS_TLS__KEY_FILE"]),
         ca_file=Path(known["LOADTESTS_TLS__CA_FILE"]),
     )
-    address = json.loads(known["LOADTESTS_PEERS"])["cameras"]
-    async with open_channel(address, tls, server_name="cameras") as channel:
-        await register(CameraServiceStub(channel))
+    make = _PROBES[settings.probe][0]
+    address = json.loads(known["LOADTESTS_PEERS"])[make.department]
+    async with open_channel(address, tls, server_name=make.department) as channel:
+        probe = make(channel)
+        await probe.prepare()
         # The service learns of new cameras within its directory's age; the city gets going.
         await asyncio.sleep(_KNOWN_SECONDS)
-        prober = Prober(DetectionServiceStub(channel))
+        prober = Prober(probe)
         print(f"{settings.probes} probes at {settings.per_second}/s", flush=True)
         await prober.run(settings.probes, settings.per_second)
         return prober.sent
@@ -101,19 +112,22 @@ def _received(record: Path) -> Mapping[str, int]:
 
 def _summary(
     settings: LatencySettings,
-    sent: Mapping[str, int],
+    sent: Mapping[str, Sent],
     spans: list[Span],
     received: Mapping[str, int],
 ) -> Mapping[str, Any]:
     by_trace: dict[str, list[Span]] = {}
     for span in spans:
         by_trace.setdefault(span.trace_id, []).append(span)
-    found = [hops.probe(at, by_trace.get(trace_id, []), received) for trace_id, at in sent.items()]
+    way = _PROBES[settings.probe][1]
+    found = [
+        hops.hops(way, one, by_trace.get(trace_id, []), received) for trace_id, one in sent.items()
+    ]
     whole = [one for one in found if one is not None]
     if not whole:
         raise SystemExit("no trace is whole")
     columns = {
-        **{step: [one.hops[n] for one in whole] for n, step in enumerate(hops.STEPS)},
+        **{step: [one.each[n] for one in whole] for n, step in enumerate(way.steps)},
         hops.TOTAL: [one.total for one in whole],
     }
     print(f"{'ms':44}" + "".join(f"{name:>9}" for name in _SHARES))
@@ -123,6 +137,7 @@ def _summary(
         print(f"{step:44}" + "".join(f"{value:9.1f}" for value in row.values()))
         rows[step] = row
     return {
+        "probe": settings.probe,
         "probes": len(sent),
         "whole_traces": len(whole),
         "dispatched": len(received),

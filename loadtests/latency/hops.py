@@ -6,49 +6,83 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
+from loadtests.latency.probing import Sent
 from loadtests.latency.receiver import Span
 
-STEPS = (
-    "sent → stage takes it",
-    "stage: rule, alarm, escalation committed",
-    "escalation → emergency takes it",
-    "emergency: incident committed",
-    "committed → room is called",
-    "called → room has it",
-)
 TOTAL = "sent → room has it"
-_STAGE = "process cameras.object-detected.v1"
-_INCIDENT = "process cameras.alarm-escalated.v1"
-_CALL = "tell room 112"
 _NANOS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
-    """Milliseconds of each hop, in the order of STEPS."""
+class Way:
+    """What a probe goes through: batches of these topics, each handled in a span of its own, then
+    the call of a room. `steps` names the hops between what is seen of it, in order."""
 
-    hops: tuple[float, ...]
+    topics: tuple[str, ...]
+    room: str
+    steps: tuple[str, ...]
+
+
+DETECTION = Way(
+    topics=("cameras.object-detected.v1", "cameras.alarm-escalated.v1"),
+    room="112",
+    steps=(
+        "sent → stage takes it",
+        "stage: rule, alarm, escalation committed",
+        "escalation → emergency takes it",
+        "emergency: incident committed",
+        "committed → room is called",
+        "called → room has it",
+    ),
+)
+ACUTE = Way(
+    topics=("health.acute-reading-detected.v1",),
+    room="119",
+    steps=(
+        "sent → answered: stored, case committed",
+        "answered → emergency takes it",
+        "emergency: incident committed",
+        "committed → room is called",
+        "called → room has it",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hops:
+    """Milliseconds of each hop, in the order of the way's steps."""
+
+    each: tuple[float, ...]
 
     @property
     def total(self) -> float:
-        return sum(self.hops)
+        return sum(self.each)
 
 
-def probe(sent: int, spans: Sequence[Span], received: Mapping[str, int]) -> Probe | None:
+def hops(way: Way, sent: Sent, spans: Sequence[Span], received: Mapping[str, int]) -> Hops | None:
     """None when the trace is not whole.
 
-    `sent` and `received`, by incident, are nanoseconds since 1970 UTC: when the detection was to
-    be sent, and when the room had the incident's first message.
+    `received` is when the room had each incident's first message, nanoseconds since 1970 UTC. An
+    answer that reaches the sender later than the event reaches the next counts as it: they travel
+    at the same time.
     """
     first = {span.name: span for span in sorted(spans, key=lambda one: -one.start)}
-    stage, incident, call = (first.get(name) for name in (_STAGE, _INCIDENT, _CALL))
-    if stage is None or incident is None or call is None:
+    handled = [first.get(f"process {topic}") for topic in way.topics]
+    call = first.get(f"tell room {way.room}")
+    if call is None:
         return None
     arrived = received.get(call.attributes.get("incident_id", ""))
     if arrived is None:
         return None
-    times = (sent, stage.start, stage.end, incident.start, incident.end, call.start, arrived)
-    return Probe(tuple((after - before) / _NANOS for before, after in pairwise(times)))
+    times = [sent.at]
+    for span in handled:
+        if span is None:
+            return None
+        if sent.answered is not None and len(times) == 1:
+            times.append(min(sent.answered, span.start))
+        times += [span.start, span.end]
+    times += [call.start, arrived]
+    return Hops(tuple((after - before) / _NANOS for before, after in pairwise(times)))
 
 
 def percentile(values: Sequence[float], share: float) -> float:

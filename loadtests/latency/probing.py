@@ -1,126 +1,82 @@
-"""Probes: an arson at a place of its own, whose last detection makes it an alarm at once."""
+"""Sending probes on a schedule, each in a trace of its own."""
 
 import asyncio
-import math
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
 from uuid import uuid4
 
-from city.cameras.v1 import camera_pb2, detection_pb2
-from city.type.v1.position_pb2 import Position
-from google.protobuf.timestamp_pb2 import Timestamp
 from opentelemetry import trace
 
-if TYPE_CHECKING:
-    from city.cameras.v1.camera_pb2_grpc import CameraServiceAsyncStub
-    from city.cameras.v1.detection_pb2_grpc import DetectionServiceAsyncStub
-
-SITES = 400
-# Two probes at one place would be merged into one incident.
-REST_SECONDS = 125.0
-_PER_ROW = 25
-_APART_METRES = 250.0
-_METRES_PER_DEGREE = 111_320.0
-_CORNER = (37.60, 127.20)
-_DWELL = timedelta(seconds=3)
-_BEFORE = (3.01, 2.5, 2.0, 1.5, 1.0, 0.5)
-_CALL_SECONDS = 10.0
-_CHUNK = 200
+CALL_SECONDS = 10.0
 
 _tracer = trace.get_tracer("loadtests.latency")
 
 
-def _sites() -> Iterator[camera_pb2.Site]:
-    for number in range(SITES):
-        row, column = divmod(number, _PER_ROW)
-        latitude = _CORNER[0] + row * _APART_METRES / _METRES_PER_DEGREE
-        width = _METRES_PER_DEGREE * math.cos(math.radians(latitude))
-        longitude = _CORNER[1] + column * _APART_METRES / width
-        yield camera_pb2.Site(
-            site_id=f"probe-{number:04}",
-            name=f"측정 지점 {number}",
-            purpose=camera_pb2.PURPOSE_LIVING_AREA_SECURITY,
-            position=Position(latitude=latitude, longitude=longitude),
-        )
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """When it was to be sent, and when its sender had the answer that it is stored; None where
+    the answer does not say that. Nanoseconds since 1970 UTC."""
+
+    at: int
+    answered: int | None = None
 
 
-async def register(cameras: "CameraServiceAsyncStub") -> None:
-    """The probes' sites, with one camera each."""
-    sites = list(_sites())
-    for first in range(0, SITES, _CHUNK):
-        chunk = sites[first : first + _CHUNK]
-        await cameras.RegisterSites(
-            camera_pb2.RegisterSitesRequest(idempotency_key=str(uuid4()), sites=chunk),
-            timeout=_CALL_SECONDS,
-        )
-        own = [
-            camera_pb2.Camera(
-                camera_id=f"{site.site_id}-1",
-                site_id=site.site_id,
-                purpose=site.purpose,
-                position=site.position,
-                field_of_view_degrees=360,
-                range_metres=50,
-                retention_days=30,
-                stream_address=f"rtsp://cameras.example/{site.site_id}",
-            )
-            for site in chunk
-        ]
-        await cameras.RegisterCameras(
-            camera_pb2.RegisterCamerasRequest(idempotency_key=str(uuid4()), cameras=own),
-            timeout=_CALL_SECONDS,
-        )
+class Probe(Protocol):
+    """What is sent into a department."""
+
+    def must_fit(self, count: int, per_second: float) -> None:
+        """Raises ValueError when so many would not stay apart."""
+
+    async def prepare(self) -> None:
+        """Make known to the department what probes are about."""
+
+    async def send(self, number: int, due: float) -> tuple[str, Sent]:
+        """Send one, not before `due`, seconds since 1970 UTC; the trace it is in."""
 
 
 class Prober:
-    """Sends probes on a schedule, each in a trace of its own."""
+    """Sends probes, open loop."""
 
-    def __init__(self, detections: "DetectionServiceAsyncStub") -> None:
-        self._detections = detections
-        self.sent: dict[str, int] = {}
-        """When each trace's detection was to be sent: nanoseconds since 1970 UTC."""
+    def __init__(self, probe: Probe) -> None:
+        self._probe = probe
+        self.sent: dict[str, Sent] = {}
+        """By trace."""
 
     async def run(self, count: int, per_second: float) -> None:
-        """`count` probes, open loop; returns when all are acknowledged."""
-        if count / per_second > REST_SECONDS and SITES / per_second < REST_SECONDS:
-            raise ValueError(f"per_second: expected at most {SITES / REST_SECONDS:.1f}")
+        """`count` probes; returns when all are acknowledged. Raises ValueError."""
+        self._probe.must_fit(count, per_second)
         began = time.time()
         async with asyncio.TaskGroup() as group:
             for number in range(count):
                 due = began + number / per_second
                 await asyncio.sleep(max(0.0, due - time.time()))
-                group.create_task(self._probe(number, due))
+                group.create_task(self._send(number, due))
 
-    async def _probe(self, number: int, due: float) -> None:
-        camera, track = f"probe-{number % SITES:04}-1", f"probe-{number}-{uuid4().hex[:8]}"
-        now = datetime.now(UTC)
-        unsampled = trace.NonRecordingSpan(
-            trace.SpanContext(uuid4().int, uuid4().int >> 64, False, trace.TraceFlags(0))
-        )
-        with trace.use_span(unsampled):
-            await self._publish(camera, track, [now - timedelta(seconds=s) for s in _BEFORE])
-        sent = max(time.time_ns(), int(due * 1e9))
-        with _tracer.start_as_current_span("probe") as span:
-            self.sent[f"{span.get_span_context().trace_id:032x}"] = sent
-            await self._publish(camera, track, [now])
+    async def _send(self, number: int, due: float) -> None:
+        trace_id, sent = await self._probe.send(number, due)
+        self.sent[trace_id] = sent
 
-    async def _publish(self, camera: str, track: str, times: list[datetime]) -> None:
-        found = []
-        for at in times:
-            stamp = Timestamp()
-            stamp.FromDatetime(at)
-            found.append(
-                detection_pb2.Detection(
-                    camera_id=camera,
-                    kind=detection_pb2.DETECTION_KIND_ARSON,
-                    track_id=track,
-                    confidence=0.95,
-                    detected_at=stamp,
-                )
-            )
-        message = detection_pb2.PublishDetectionsRequest(detections=found)
-        answer = await self._detections.PublishDetections(iter((message,)), timeout=_CALL_SECONDS)
-        if answer.refused:
-            raise RuntimeError(f"{camera}: {answer.problems[0].message}")
+
+@contextmanager
+def traced() -> Iterator[str]:
+    """What is called inside is in one sampled trace, whose id it yields."""
+    with _tracer.start_as_current_span("probe") as span:
+        yield f"{span.get_span_context().trace_id:032x}"
+
+
+@contextmanager
+def untraced() -> Iterator[None]:
+    """What is called inside is in no trace that is kept."""
+    unsampled = trace.NonRecordingSpan(
+        trace.SpanContext(uuid4().int, uuid4().int >> 64, False, trace.TraceFlags(0))
+    )
+    with trace.use_span(unsampled):
+        yield
+
+
+def not_before(due: float) -> int:
+    """Now, or `due` when that is still to come; nanoseconds since 1970 UTC."""
+    return max(time.time_ns(), int(due * 1e9))

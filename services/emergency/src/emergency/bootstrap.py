@@ -20,6 +20,7 @@ from emergency.domain.routing import Route
 from emergency.domain.scsns.outgoing import Party
 from emergency.http import Scsns
 from emergency.ledger import Ledger
+from emergency.readings import Readings
 from emergency.rooms.connector import Connector
 from emergency.rooms.session import RoomSession
 from emergency.rpc import SERVICE, EmergencyServicer
@@ -67,6 +68,7 @@ async def bootstrap(backbone: Backbone[EmergencySettings]) -> Service:
             settings.context,
             settings.scene,
             settings.vehicles,
+            settings.cases,
             fire_rooms,
         ),
         settings.context,
@@ -86,7 +88,7 @@ async def bootstrap(backbone: Backbone[EmergencySettings]) -> Service:
 
     return Service(
         servicers=[(stubs.add_EmergencyServiceServicer_to_server, servicer, SERVICE)],
-        subscriptions=subscriptions(ledger, metrics, dispatcher),
+        subscriptions=subscriptions(ledger, metrics, dispatcher, Readings(ledger, rules)),
         routes=scsns.routes(),
         tasks={f"room {room.name}": connect(room) for room in settings.rooms}
         | {

@@ -4,6 +4,7 @@ EmergencyError
 ├── TransitionRefused       the life cycle of an incident does not allow it
 ├── AlertUnusable           an air alert that no incident can be made of
 ├── AlarmUnusable           an alarm that no incident can be made of
+├── ReadingUnusable         an acute reading that no incident can be made of
 ├── RulesInvalid            dispatch rules that cannot be used
 ├── NumbersExhausted        no occurrence number is free near the incident's time
 ├── MessageRefused          an SCSNS message that can be read but not taken
@@ -37,6 +38,14 @@ class AlertUnusable(EmergencyError):
 
 class AlarmUnusable(EmergencyError):
     """A field of an alarm cannot be used."""
+
+    def __init__(self, field: str, expected: str) -> None:
+        super().__init__(f"{field}: expected {expected}")
+        self.field = field
+
+
+class ReadingUnusable(EmergencyError):
+    """A field of an acute reading cannot be used."""
 
     def __init__(self, field: str, expected: str) -> None:
         super().__init__(f"{field}: expected {expected}")

@@ -8,7 +8,7 @@ import structlog
 from city_backbone.database import Connection
 
 from emergency import store, store_context, store_scsns
-from emergency.domain import air, context, vehicles
+from emergency.domain import air, cases, context, vehicles
 from emergency.domain.air import AirAlert
 from emergency.domain.incident import OPEN, Facts, Grade, Incident, Position, Source, Status
 from emergency.domain.scsns import linked
@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 AUTOMATIC = "emergency"
 _COMPLETE_AT_ONCE = 100
-_OWN = (f"{context.CAMERAS} ", f"{vehicles.VEHICLES} ")
+_OWN = tuple(f"{name} " for name in (context.CAMERAS, vehicles.VEHICLES, cases.CASES))
 
 
 async def apply_air_alerts(
@@ -155,7 +155,7 @@ async def complete_cleared(connection: Connection, ledger: Ledger, after: timede
 
 
 def _told(items: Mapping[str, str]) -> dict[str, str]:
-    """Without what we answered ourselves: a room may echo it, stream tokens, plates and all."""
+    """Without what we answered ourselves: a room may echo it, tokens, plates, people and all."""
     return {key: value for key, value in items.items() if not f"{key} ".startswith(_OWN)}
 
 

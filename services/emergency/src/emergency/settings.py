@@ -95,6 +95,13 @@ class VehicleSettings(_Model):
     limit: int = Field(default=20, ge=1, le=50)
 
 
+class CaseSettings(_Model):
+    """Whom at a kiosk the 119 room is told of when it asks: how near to the place it asks for."""
+
+    radius_metres: float = Field(default=100.0, gt=0, le=1000)
+    limit: int = Field(default=3, ge=1, le=10)
+
+
 class CityPosition(_Model):
     """WGS 84, degrees."""
 
@@ -126,6 +133,7 @@ class EmergencySettings(ServiceSettings):
     context: ContextSettings = ContextSettings()
     scene: SceneSettings = SceneSettings()
     vehicles: VehicleSettings = VehicleSettings()
+    cases: CaseSettings = CaseSettings()
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
+from emergency.domain import acute
 from emergency.domain.alarm import AlarmKind
 from emergency.domain.incident import Incident
 from emergency.domain.scsns.linked import SERVICES
 
-_ALARM_KINDS = frozenset(kind.incident_kind for kind in AlarmKind)
+_KINDS = frozenset({acute.KIND, *(kind.incident_kind for kind in AlarmKind)})
 _BREAKER = {"closed": 0, "half-opened": 1, "opened": 2}
 
 
@@ -48,7 +49,7 @@ class Metrics:
         """An incident has a new revision."""
         kind = incident.kind
         # A caller may name any kind; a label may not have any number of values.
-        bounded = kind.startswith("air.") or kind in SERVICES or kind in _ALARM_KINDS
+        bounded = kind.startswith("air.") or kind in SERVICES or kind in _KINDS
         label = kind if bounded else "other"
         self._incidents.add(1, {"kind": label, "status": incident.status})
 

@@ -1,4 +1,4 @@
-"""The event this department owns, and the one it reads."""
+"""The event this department owns, and those it reads."""
 
 import copy
 import io
@@ -12,18 +12,21 @@ from uuid import UUID
 import fastavro
 import pytest
 from city_backbone import registration
+from emergency.domain.acute import AcuteReading, Severity
 from emergency.domain.air import AirAlert, Cause, Level
 from emergency.domain.alarm import Alarm, AlarmKind, Purpose
 from emergency.domain.incident import Facts, Grade, Incident, Position, Source, Status
 from emergency.ledger import TOPIC, incident_changed
-from emergency.stream import AIR_ALERT_CHANGED, ALARM_ESCALATED
+from emergency.stream import ACUTE_READING_DETECTED, AIR_ALERT_CHANGED, ALARM_ESCALATED
 
 HERE = Path(__file__).parents[2]
 EVENTS = HERE / "events"
 OWN = EVENTS / "incident_changed.v1.avsc"
 CONSUMED = EVENTS / "consumed/air_alert_changed.v1.avsc"
 CONSUMED_ALARM = EVENTS / "consumed/alarm_escalated.v1.avsc"
+CONSUMED_READING = EVENTS / "consumed/acute_reading_detected.v1.avsc"
 CAMERAS = HERE.parent / "cameras/events/alarm_escalated.v1.avsc"
+HEALTH = HERE.parent / "health/events/acute_reading_detected.v1.avsc"
 SENSORS = HERE.parent / "sensors/events/air_alert_changed.v1.avsc"
 
 
@@ -181,11 +184,47 @@ def test_what_cameras_writes_is_what_we_read(writer: Path) -> None:
     assert (alarm.kind, alarm.place, alarm.reason) == ("FIGHT", "의정부역 동부광장", "두 명이 다툼")
 
 
-@pytest.mark.parametrize(("name", "known"), [("DetectionKind", AlarmKind), ("Purpose", Purpose)])
-def test_every_symbol_of_the_reader_schema_is_known(name: str, known: type[StrEnum]) -> None:
+def reading_example(writer: Any) -> dict[str, Any]:
+    at = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
+    known = {
+        "case_id": str(UUID(int=7)),
+        "kiosk_id": "jochiwon-1",
+        "place": "조치원읍 행정복지센터 1층",
+        "zone": "조치원",
+        "latitude": 36.6011,
+        "longitude": 127.2986,
+        "severity": "CRITICAL",
+        "score": 6,
+        "rule_version": 1,
+        "taken_at": at,
+        "detected_at": at,
+    }
+    return {field["name"]: known[field["name"]] for field in writer["fields"]}
+
+
+@pytest.mark.parametrize("writer", [p for p in (HEALTH, CONSUMED_READING) if p.exists()], ids=str)
+def test_what_health_writes_is_what_we_read(writer: Path) -> None:
+    """The folder of health may be away: then our own schema stands in for its writer's."""
+    data = written(reading_example(schema(writer)), schema(writer))
+    reading = AcuteReading.read(read(data, schema(writer), schema(CONSUMED_READING)))
+    assert (reading.case_id, reading.severity) == (UUID(int=7), Severity.CRITICAL)
+    assert reading.place == "조치원읍 행정복지센터 1층"
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "known"),
+    [
+        (CONSUMED_ALARM, "DetectionKind", AlarmKind),
+        (CONSUMED_ALARM, "Purpose", Purpose),
+        (CONSUMED_READING, "Severity", Severity),
+    ],
+)
+def test_every_symbol_of_the_reader_schema_is_known(
+    path: Path, name: str, known: type[StrEnum]
+) -> None:
     (symbols,) = (
         field["type"]["symbols"]
-        for field in schema(CONSUMED_ALARM)["fields"]
+        for field in schema(path)["fields"]
         if isinstance(field["type"], dict) and field["type"].get("name") == name
     )
     assert set(symbols) - {"UNKNOWN"} == set(known)
@@ -195,5 +234,5 @@ def test_the_registration_names_what_the_code_uses() -> None:
     registered = registration.load(HERE / "service.yaml")
     assert [produced.topic for produced in registered.produces] == [TOPIC]
     consumed = [consumed.topic for consumed in registered.consumes]
-    assert consumed == [AIR_ALERT_CHANGED, ALARM_ESCALATED]
+    assert consumed == [AIR_ALERT_CHANGED, ALARM_ESCALATED, ACUTE_READING_DETECTED]
     assert registered.produces[0].key in EXAMPLE

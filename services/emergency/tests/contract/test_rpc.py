@@ -8,6 +8,7 @@ import pytest
 from city.cameras.v1 import camera_pb2, lease_pb2
 from city.emergency.v1 import emergency_pb2 as pb
 from city.emergency.v1.emergency_pb2_grpc import EmergencyServiceServicer
+from city.health.v1 import person_pb2
 from city.parking.v1 import vault_pb2
 from city.sensors.v1 import sensors_pb2
 from city_backbone import registration
@@ -37,6 +38,7 @@ def test_the_called_methods_are_registered_and_exist() -> None:
         for called, method in (
             (camera_pb2.DESCRIPTOR.services_by_name["CameraService"], "FindNear"),
             (lease_pb2.DESCRIPTOR.services_by_name["LeaseService"], "LeaseScene"),
+            (person_pb2.DESCRIPTOR.services_by_name["PersonService"], "GetCase"),
             (vault_pb2.DESCRIPTOR.services_by_name["VaultService"], "FindBlockingVehicles"),
             (sensors_pb2.DESCRIPTOR.services_by_name["SensorsService"], "GetMap"),
         )

@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, Literal, get_args
 from uuid import UUID, uuid4
 
 import aiohttp
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from city.emergency.v1 import emergency_pb2 as pb
 from city.emergency.v1.emergency_pb2_grpc import EmergencyServiceStub
 from city_backbone.events import OutgoingEvent, event_id
@@ -28,6 +29,17 @@ from .parts import Neighbours, Publisher, kafka
 
 REPOSITORY = Path(__file__).parents[4]
 ALARMS = "cameras.alarm-escalated.v1"
+ACUTE = "health.acute-reading-detected.v1"
+INCIDENTS = "emergency.incident-changed.v1"
+TABLES = (
+    "incident",
+    "incident_change",
+    "room_message",
+    "context_request",
+    "outbox",
+    "scsns_received",
+    "scsns_session",
+)
 PEER_KEY = "key-of-a-room"
 Kind = Literal["112", "119", "disaster"]
 SEND_CODE = "B4113000000"
@@ -63,6 +75,23 @@ class Spot:
             **changes,
         }
 
+    def reading(self, severity: str = "CRITICAL", **changes: Any) -> dict[str, Any]:
+        at = datetime.now(UTC)
+        return {
+            "case_id": str(uuid4()),
+            "kiosk_id": "jochiwon-1",
+            "place": "조치원읍 행정복지센터",
+            "zone": "조치원",
+            "latitude": self.latitude,
+            "longitude": self.longitude,
+            "severity": severity,
+            "score": 6,
+            "rule_version": 1,
+            "taken_at": at,
+            "detected_at": at,
+            **changes,
+        }
+
 
 def somewhere() -> Spot:
     """A place that no other test uses."""
@@ -77,6 +106,7 @@ class City:
     rooms: dict[Kind, Room]
     neighbours: Neighbours
     cameras: Publisher
+    health: Publisher
 
     @property
     def stub(self) -> Any:
@@ -93,6 +123,15 @@ class City:
         )
         await self.cameras.publish(event, "cameras")
         return str(event_id("incident", "cameras", alarm["alarm_id"]))
+
+    async def detect(self, reading: dict[str, Any], again: str = "") -> str:
+        """The id of the incident that an acute reading opens. `again` gives another event."""
+        case_id = reading["case_id"]
+        event = OutgoingEvent(
+            ACUTE, case_id, event_id(ACUTE, case_id, again), reading["detected_at"], reading
+        )
+        await self.health.publish(event, "health")
+        return str(event_id("incident", "health", case_id))
 
     async def incident(self, incident_id: str) -> pb.Incident:
         answer = await self.stub.GetIncident(pb.GetIncidentRequest(incident_id=incident_id))
@@ -158,11 +197,6 @@ def settings(rooms: dict[Kind, Room], neighbours: Neighbours) -> dict[str, str]:
 
 @asynccontextmanager
 async def opened(mesh: Mesh, folder: Path) -> AsyncIterator[City]:
-    cameras = mesh.environment("cameras")
-    url = f"{cameras['CAMERAS_REGISTRY__URL']}/subjects/{ALARMS}-value/versions/latest"
-    async with aiohttp.ClientSession() as session, session.get(url) as answer:
-        schema_id = int((await answer.json(content_type=None))["id"])
-    schema = REPOSITORY / "services/cameras/events/alarm_escalated.v1.avsc"
     async with AsyncExitStack() as stack:
         rooms: dict[Kind, Room] = {}
         for kind in get_args(Kind):
@@ -174,10 +208,26 @@ async def opened(mesh: Mesh, folder: Path) -> AsyncIterator[City]:
                 mesh, EmergencySettings, bootstrap, "emergency", settings(rooms, neighbours)
             )
         )
-        producer = AIOKafkaProducer(**kafka(cameras, "CAMERAS"), acks="all")
-        await stack.enter_async_context(producer)
-        publisher = Publisher(producer, schema, schema_id)
-        yield City(mesh, service, rooms, neighbours, publisher)
+        cameras = await stack.enter_async_context(
+            _publishing(mesh, "cameras", ALARMS, "alarm_escalated.v1")
+        )
+        health = await stack.enter_async_context(
+            _publishing(mesh, "health", ACUTE, "acute_reading_detected.v1")
+        )
+        yield City(mesh, service, rooms, neighbours, cameras, health)
+
+
+@asynccontextmanager
+async def _publishing(
+    mesh: Mesh, department: str, topic: str, schema: str
+) -> AsyncIterator[Publisher]:
+    environment, prefix = mesh.environment(department), department.upper()
+    url = f"{environment[f'{prefix}_REGISTRY__URL']}/subjects/{topic}-value/versions/latest"
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        schema_id = int((await answer.json(content_type=None))["id"])
+    path = REPOSITORY / f"services/{department}/events/{schema}.avsc"
+    async with AIOKafkaProducer(**kafka(environment, prefix), acks="all") as producer:
+        yield Publisher(producer, path, schema_id)
 
 
 class Asking:
@@ -226,3 +276,50 @@ class Asking:
             return found if len(found) >= count else []
 
         return await eventually(arrived)
+
+
+async def settled(city: City, room: Asking) -> None:
+    """Nothing more is wanted, and the room has every answer."""
+
+    async def acknowledged() -> bool:
+        rows = await city.rows(
+            "select state from room_message where incident_id = %s and answer",
+            UUID(room.incident_id),
+        )
+        return bool(rows) and {row["state"] for row in rows} == {"acknowledged"}
+
+    await eventually(partial(city.gathered, room.incident_id))
+    await eventually(acknowledged)
+
+
+async def must_be_nowhere(city: City, room: Asking, logged: str, *secrets: str) -> None:
+    """Not in the incident, its tables and events, what another room hears, and the log."""
+    events = await told_of_incidents(city)
+    for secret in secrets:
+        assert secret not in str(await city.incident(room.incident_id))
+        assert secret not in str(city.events("disaster", room.incident_id))
+        assert secret not in logged
+        for table in TABLES:
+            found = await city.rows(
+                f"select count(*) as n from {table} t where t::text like %s", f"%{secret}%"
+            )
+            assert found == [{"n": 0}], table
+        assert secret.encode() not in events
+
+
+async def told_of_incidents(city: City) -> bytes:
+    """Everything on the topic of incidents."""
+    consumer = AIOKafkaConsumer(
+        **kafka(city.mesh.environment("operator"), "OPERATOR"), enable_auto_commit=False
+    )
+    async with consumer:
+        partitions = [TopicPartition(INCIDENTS, number) for number in range(3)]
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        ends = await consumer.end_offsets(partitions)
+        said = b""
+        while any([await consumer.position(one) < ends[one] for one in partitions]):
+            for batch in (await consumer.getmany(timeout_ms=1000)).values():
+                said += b"".join(record.value for record in batch)
+        assert said
+        return said

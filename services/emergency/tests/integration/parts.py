@@ -16,6 +16,7 @@ import grpc
 import grpc.aio
 from aiokafka import AIOKafkaProducer
 from city.cameras.v1 import camera_pb2, lease_pb2
+from city.health.v1 import kiosk_pb2, person_pb2
 from city.parking.v1 import vault_pb2
 from city.sensors.v1 import sensors_pb2
 from city.type.v1.position_pb2 import Position
@@ -64,6 +65,9 @@ _METHODS: Mapping[str, Sequence[tuple[str, tuple[str, Any]]]] = {
         ("city.cameras.v1.CameraService", ("FindNear", camera_pb2.FindNearRequest)),
         ("city.cameras.v1.LeaseService", ("LeaseScene", lease_pb2.LeaseSceneRequest)),
     ],
+    "health": [
+        ("city.health.v1.PersonService", ("GetCase", person_pb2.GetCaseRequest)),
+    ],
     "parking": [
         (
             "city.parking.v1.VaultService",
@@ -90,8 +94,8 @@ def refusing(reason: str) -> Answer:
 
 @dataclass
 class Neighbours:
-    """Stands in for `cameras`, `sensors` and `parking`: real gRPC servers with their certificates
-    that give the answers a test sets. Nothing of those departments is behind it.
+    """Stands in for `cameras`, `health`, `parking` and `sensors`: real gRPC servers with their
+    certificates that give the answers a test sets. Nothing of those departments is behind it.
     """
 
     ports: dict[str, int] = field(default_factory=dict)
@@ -111,6 +115,7 @@ class Neighbours:
             "GetMap": _air,
             "LeaseScene": _scene,
             "FindBlockingVehicles": _vehicles,
+            "GetCase": _case,
         }
 
     def _handler(self, service: str, method: str, request_type: Any) -> grpc.GenericRpcHandler:
@@ -241,4 +246,26 @@ async def _vehicles(request: Any) -> vault_pb2.FindBlockingVehiclesResponse:
             )
             for number, plate in enumerate(PLATES, 1)
         ]
+    )
+
+
+PATIENT = f"김복순{randint(100000, 999999)}"
+PATIENTS_CONTACT = f"010-{randint(1000, 9999)}-{randint(1000, 9999)}"
+PATIENTS_NOTE = f"와파린 {randint(100000, 999999)}"
+
+
+async def _case(_: Any) -> person_pb2.GetCaseResponse:
+    measured = kiosk_pb2.Measurement(
+        code=kiosk_pb2.MEASUREMENT_CODE_BLOOD_PRESSURE, value=85.25, diastolic=50.25
+    )
+    measured.taken_at.FromSeconds(1_795_320_000)
+    return person_pb2.GetCaseResponse(
+        kiosk_id="jochiwon-1",
+        place="조치원읍 행정복지센터",
+        acute_score=6,
+        measurements=[measured],
+        age_years=78,
+        name=PATIENT,
+        contact=PATIENTS_CONTACT,
+        medical_note=PATIENTS_NOTE,
     )

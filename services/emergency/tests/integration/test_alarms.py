@@ -48,7 +48,7 @@ async def test_a_fight_calls_the_112_desk_and_then_tells_the_context(
     await eventually(city.told("112", incident, "10", "40"), seconds=40)
     first, second = city.events("112", incident)
     assert (first.evtId, first.evtGrad, first.evtNm) == ("112UC120", "10", "112 긴급출동 지원")
-    assert (first.items["policeCode"], first.items["ruleVersion"]) == ("1", "1")
+    assert (first.items["policeCode"], first.items["ruleVersion"]) == ("1", "2")
     assert "카메라" not in first.items
     assert second.items["카메라"] == "living-0001-1 (12 m)"
     assert second.items["대기질"] == "보람동 CAI 112 나쁨 (PM10 132 µg/m³)"

@@ -17,7 +17,7 @@ from emergency.context.revision import Revising
 from emergency.domain.context import LeasedCamera, NearCamera
 from emergency.domain.incident import Facts, Grade, Incident, Position, Source, Status
 from emergency.ledger import Ledger
-from emergency.settings import ContextSettings, SceneSettings, VehicleSettings
+from emergency.settings import CaseSettings, ContextSettings, SceneSettings, VehicleSettings
 from emergency.store_context import Request
 
 # Nothing here may depend on the poll.
@@ -184,7 +184,9 @@ async def test_a_room_is_answered_once_though_it_was_gathered_twice(
 ) -> None:
     (incident_id,) = await wanted(database, ledger, 1)
     near: Any = Near()
-    answering = Answering(database, near, WOKEN, SceneSettings(), VehicleSettings(), [])
+    answering = Answering(
+        database, near, WOKEN, SceneSettings(), VehicleSettings(), CaseSettings(), []
+    )
     for attempt in (1, 2):
         await answering.gather(Request(incident_id, "asks", attempt, 0, None), "asks")
     async with database.transaction() as connection:

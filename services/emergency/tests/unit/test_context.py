@@ -2,9 +2,11 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from emergency.context.scene import Scene
+from emergency.domain.cases import AcuteCase, Answer, Measured, case_items
 from emergency.domain.context import (
     Air,
     LeasedCamera,
@@ -72,11 +74,57 @@ def test_the_cars_the_119_room_is_told_of() -> None:
     assert vehicle_items(Missing("응답 없음"), 100, 5) == {"차량": "확인 불가: 응답 없음"}
 
 
+SPO2 = Measured("산소포화도 88 %", AT)
+NAMED = AcuteCase(
+    "k-1", "조치원읍 행정복지센터", 6, [SPO2], 78, "김복순", "010-1234-5678", "와파린"
+)
+UNNAMED = AcuteCase("k-2", "장군면 복지회관", 3, [SPO2] * 21, 66, "", "", "")
+AWAY = Answer(UUID(int=3), "20261122120000002", Missing("응답 없음"))
+
+
+def test_whom_at_a_kiosk_the_119_room_is_told_of() -> None:
+    answers = [
+        Answer(UUID(int=1), "20261122120000000", NAMED),
+        Answer(UUID(int=2), "20261122120000001", UNNAMED),
+        AWAY,
+    ]
+    assert case_items(answers) == {
+        "건강 이상": "조치원읍 행정복지센터 (k-1), NEWS2 6점, 장군면 복지회관 (k-2), NEWS2 3점,"
+        " 확인 불가: 응답 없음",
+        "건강 이상 1": "조치원읍 행정복지센터 (k-1), NEWS2 6점",
+        "건강 이상 1 사건": "20261122120000000",
+        "건강 이상 1 측정": "산소포화도 88 % (12:00:00)",
+        "건강 이상 1 나이": "만 78세",
+        "건강 이상 1 이름": "김복순",
+        "건강 이상 1 연락처": "010-1234-5678",
+        "건강 이상 1 의료 정보": "와파린",
+        "건강 이상 2": "장군면 복지회관 (k-2), NEWS2 3점",
+        "건강 이상 2 사건": "20261122120000001",
+        "건강 이상 2 측정": ", ".join(["산소포화도 88 % (12:00:00)"] * 20) + " 외 1건",
+        "건강 이상 2 나이": "만 66세",
+        "건강 이상 2 이름": "동의 없음",
+        "건강 이상 3": "확인 불가: 응답 없음",
+        "건강 이상 3 사건": "20261122120000002",
+    }
+    assert case_items([]) == {}
+
+
 def test_what_is_secret_is_not_shown() -> None:
     leased = LeasedCamera(NEAR[0], HERE, True, "token-1", AT)
     assert "token-1" not in repr(leased)
-    shown = repr(Scene([leased], None, [CAR]))
-    assert not [secret for secret in ("token-1", CAR.plate, CAR.contact) if secret in shown]
+    shown = repr(Scene([leased], None, [CAR], [Answer(UUID(int=1), "1", NAMED)]))
+    secrets = ("token-1", CAR.plate, CAR.contact, NAMED.name, NAMED.contact, "와파린", "88", "78")
+    assert not [secret for secret in secrets if secret in shown]
+
+
+def test_each_case_is_worth_another_try_by_itself() -> None:
+    found = Answer(UUID(int=1), "1", NAMED)
+    scene = Scene([], None, [], [found, AWAY])
+    assert scene.again
+    assert scene.found == {"카메라", "차량", f"건강 이상 {found.incident_id}"}
+    assert not Scene([], None, [], [found]).again
+    refused = Answer(UUID(int=3), "1", Missing("오류 FAILED_PRECONDITION", again=False))
+    assert not Scene([], None, [], [found, refused]).again
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,15 @@ def test_the_shipped_rules(
     rule = rules.decide(AlarmKind(kind), purpose)
     assert (set(rule.desks), rule.police_code) == (desks, code)
     assert grade(rule.police_code, rule.desks) is graded
-    assert rules.version == 1
+    assert rules.version == 2
+
+
+@pytest.mark.parametrize(
+    ("severity", "graded"), [("CRITICAL", URGENT), ("URGENT", NORMAL), ("UNKNOWN", URGENT)]
+)
+def test_acute_readings_call_119_by_severity(severity: str, graded: Grade) -> None:
+    rule = load_rules().decide_acute(severity)
+    assert (rule.desks, rule.police_code, rule.grade) == (("119",), None, graded)
 
 
 def data() -> Any:
@@ -49,12 +57,14 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     rules = data() | {"version": 7}
     rules["rules"].insert(0, {"kind": "FALL", "purposes": ["PARK"], "desks": ["112", "119"]})
     rules["rules"][0]["police_code"] = 1
+    rules["acute"] = [{"desks": ["112", "119"], "police_code": 1, "grade": "URGENT"}]
     file = tmp_path / "rules.json"
     file.write_text(json.dumps(rules))
     own = load_rules(file)
     assert own.version == 7
     assert own.decide(AlarmKind.FALL, "PARK").desks == ("112", "119")
     assert own.decide(AlarmKind.FALL, "VEHICLE").desks == ("119",)
+    assert own.decide_acute("URGENT").desks == ("112", "119")
 
 
 @pytest.mark.parametrize(
@@ -73,6 +83,13 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         (lambda d: d["rules"][6].update(purposes=["SEA"]), r"rules\[6\]\.purposes\[0\]: Input"),
         (lambda d: d["rules"].pop(3), "rules: .*without purposes for FALL"),
         (lambda d: d["rules"].append(d["rules"][3]), r"rules\[10\]: never used"),
+        (lambda d: d.pop("acute"), "acute: Field required"),
+        (lambda d: d["acute"].clear(), "acute: expected the last one without severities"),
+        (lambda d: d["acute"].pop(), "acute: expected the last one without severities"),
+        (lambda d: d["acute"].insert(0, d["acute"][1]), r"acute\[1\]: never used"),
+        (lambda d: d["acute"][0].update(severities=["BAD"]), r"acute\[0\]\.severities\[0\]: Input"),
+        (lambda d: d["acute"][0].update(desks=["112"]), r"acute\[0\]: .*police_code: expected"),
+        (lambda d: d["acute"][0].pop("grade"), r"acute\[0\]\.grade: Field required"),
     ],
 )
 def test_wrong_rules_are_refused_by_field(change: Any, expected: str) -> None:

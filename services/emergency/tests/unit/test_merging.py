@@ -137,7 +137,7 @@ def test_an_alarm_opens_an_incident() -> None:
     assert facts.items == {
         "desks": "112",
         "policeCode": "1",
-        "ruleVersion": "1",
+        "ruleVersion": "2",
         "경보 수": "1",
         "경보 1": "싸움 의정부역 동부광장 2026-11-22 12:00:00 (living-0001-1, living-0001-2)"
         " 00000000-0000-0000-0000-000000000001",

@@ -40,7 +40,7 @@ def test_incidents_are_counted_by_a_bounded_kind(
     metrics: Metrics, reader: InMemoryMetricReader
 ) -> None:
     facts = Facts(Grade.URGENT, "화재", "", "")
-    for kind in ("air.pm10", "112UC001", "missing-person", "a-callers-own", "another"):
+    for kind in ("air.pm10", "112UC001", "missing-person", "health.acute", "own", "another"):
         metrics.changed(
             Incident(UUID(int=1), kind, Status.OCCURRED, facts, AT, AT, "x", Source("x", "1"))
         )
@@ -48,6 +48,7 @@ def test_incidents_are_counted_by_a_bounded_kind(
         (("kind", "air.pm10"), ("status", "OCCURRED")): 1,
         (("kind", "112UC001"), ("status", "OCCURRED")): 1,
         (("kind", "missing-person"), ("status", "OCCURRED")): 1,
+        (("kind", "health.acute"), ("status", "OCCURRED")): 1,
         (("kind", "other"), ("status", "OCCURRED")): 2,
     }
 

@@ -1,26 +1,28 @@
 """The answer to a room that asked for video: the cameras around, under leases, with tokens, and for
-the 119 room the cars that are parked there.
+the 119 room the cars that are parked there and who at a kiosk there needs help.
 
-Tokens, plates and contacts are secrets. They are in the message to that room and nowhere else, and
-there only until the room has acknowledged it.
+Tokens, plates, contacts and what is known of people are secrets. They are in the message to that
+room and nowhere else, and there only until the room has acknowledged it.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 import structlog
 from city_backbone.database import Connection, Database
 
-from emergency import store, store_context, store_rooms
+from emergency import store, store_cases, store_context, store_rooms
 from emergency.context.neighbours import Neighbours
 from emergency.context.scene import Scene
+from emergency.domain.cases import Answer
 from emergency.domain.incident import OPEN, STEP, Incident, Status
 from emergency.domain.scsns.linked import FIRE_REQUEST, STATUS_CODES
 from emergency.domain.scsns.outgoing import answer_body
 from emergency.handlers import AUTOMATIC
 from emergency.rooms.backoff import half_jitter
-from emergency.settings import ContextSettings, SceneSettings, VehicleSettings
+from emergency.settings import CaseSettings, ContextSettings, SceneSettings, VehicleSettings
+from emergency.store_cases import Known
 from emergency.store_context import Request
 from emergency.store_rooms import NewMessage
 
@@ -41,6 +43,7 @@ class Answering:
         settings: ContextSettings,
         scene: SceneSettings,
         vehicles: VehicleSettings,
+        cases: CaseSettings,
         fire_rooms: Collection[str],
     ) -> None:
         self._database = database
@@ -48,16 +51,18 @@ class Answering:
         self._settings = settings
         self._scene = scene
         self._vehicles = vehicles
+        self._cases = cases
         self._fire_rooms = fire_rooms
 
     async def gather(self, request: Request, room: str) -> None:
         """One attempt. An incident that ended meanwhile is not answered."""
         async with self._database.transaction() as connection:
             known = await store.find(connection, request.incident_id)
+            cases = await self._cases_near(connection, known, room)
         scene: Scene | None = None
         again = False
         if known is not None and known.status in OPEN and known.facts.position is not None:
-            scene = await self._ask(known, room)
+            scene = await self._ask(known, room, cases)
             again = scene.again and request.attempts < self._scene.attempts
             if again and request.answers > 0 and scene.found <= set(request.given):
                 scene = None
@@ -77,16 +82,37 @@ class Answering:
             else:
                 await store_context.settle(connection, known.id)
 
-    async def _ask(self, known: Incident, room: str) -> Scene:
-        """All neighbours at the same time. Another room than 119's is told of no cars."""
+    def _tells_of_people(self, known: Incident, room: str) -> bool:
+        """Another room than 119's is told of no cars and no cases."""
+        return known.kind == FIRE_REQUEST and room in self._fire_rooms
+
+    async def _cases_near(
+        self, connection: Connection, known: Incident | None, room: str
+    ) -> list[Known]:
+        if known is None or known.facts.position is None:
+            return []
+        if not self._tells_of_people(known, room):
+            return []
+        settings = self._cases
+        return await store_cases.near(
+            connection, known.facts.position, settings.radius_metres, settings.limit
+        )
+
+    async def _ask(self, known: Incident, room: str, near: Sequence[Known]) -> Scene:
+        """All neighbours at the same time."""
         assert known.facts.position is not None
-        tells_of_cars = known.kind == FIRE_REQUEST and room in self._fire_rooms
-        cameras, air, cars = await asyncio.gather(
+        tells_of_people = self._tells_of_people(known, room)
+        cameras, air, cars, cases = await asyncio.gather(
             self._neighbours.lease_scene(known, room),
             self._neighbours.air_near(known.facts.position),
-            self._neighbours.cars_around(known, room) if tells_of_cars else _nothing(),
+            self._neighbours.cars_around(known, room) if tells_of_people else _nothing(),
+            asyncio.gather(*(self._case(one, room) for one in near)),
         )
-        return Scene(cameras, air, cars)
+        return Scene(cameras, air, cars, cases)
+
+    async def _case(self, one: Known, room: str) -> Answer:
+        case = await self._neighbours.case(one.incident_id, one.case_id, room)
+        return Answer(one.incident_id, one.number, case)
 
     async def _answer(
         self, connection: Connection, known: Incident, room: str, request: Request, scene: Scene

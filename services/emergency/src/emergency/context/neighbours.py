@@ -1,4 +1,4 @@
-"""What emergency asks `cameras`, `sensors` and `parking`: each call once, within a deadline.
+"""What emergency asks its neighbours: each call once, within a deadline.
 
 A neighbour that is away gives Missing, never an exception.
 """
@@ -7,10 +7,12 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Any, TypeVar
+from uuid import UUID
 
 import grpc
 import grpc.aio
 from city.cameras.v1 import camera_pb2, camera_pb2_grpc, lease_pb2, lease_pb2_grpc
+from city.health.v1 import person_pb2, person_pb2_grpc
 from city.parking.v1 import vault_pb2, vault_pb2_grpc
 from city.sensors.v1 import sensors_pb2, sensors_pb2_grpc
 from city.type.v1.position_pb2 import Position as PositionMessage
@@ -18,7 +20,9 @@ from city_backbone.errors import BackboneError
 from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status import rpc_status
 
+from emergency.context import case
 from emergency.domain import context
+from emergency.domain.cases import AcuteCase
 from emergency.domain.context import Air, LeasedCamera, Missing, NearCamera
 from emergency.domain.incident import Incident, Position
 from emergency.domain.place import box, distance_metres
@@ -53,7 +57,7 @@ _FINAL = frozenset(
         grpc.StatusCode.UNIMPLEMENTED,
     }
 )
-# But of these: parking hears of incidents and their places by our events, which are on their way.
+# But of these: parking and health hear of incidents by our events, which are on their way.
 _NOT_YET = frozenset({"INCIDENT_UNKNOWN", "INCIDENT_ELSEWHERE", "INCIDENT_WITHOUT_PLACE"})
 _WORDS = {
     grpc.StatusCode.DEADLINE_EXCEEDED: "시간 초과",
@@ -160,6 +164,19 @@ class Neighbours:
             return [_parked(one) for one in answer.vehicles]
 
         return await self._asked("parking", ask)
+
+    async def case(self, incident_id: UUID, case_id: str, room: str) -> AcuteCase | Missing:
+        """Who it is of, and what was measured: who asks must be the 119 room."""
+        request = person_pb2.GetCaseRequest(
+            case_id=case_id, incident_id=str(incident_id), requester=room
+        )
+
+        async def ask() -> AcuteCase:
+            stub: Any = person_pb2_grpc.PersonServiceStub(self._channel("health"))
+            answer = await stub.GetCase(request, timeout=self._settings.deadline_seconds)
+            return case.read(answer)
+
+        return await self._asked("health", ask)
 
     async def _asked(self, department: str, ask: Callable[[], Awaitable[T]]) -> T | Missing:
         try:

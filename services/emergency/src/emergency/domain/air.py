@@ -15,6 +15,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from emergency.domain.incident import Facts, Grade, Incident, Position, Source, Status
+from emergency.domain.told import on_earth
 from emergency.errors import AlertUnusable
 
 SOURCE = "sensors"
@@ -84,7 +85,7 @@ class AirAlert:
             raise AlertUnusable("sequence", "a number from 1")
         if not data["alert_id"]:
             raise AlertUnusable("alert_id", "the alert's UUID, it is empty")
-        if not (abs(data["latitude"]) <= 90 and abs(data["longitude"]) <= 180):
+        if not on_earth(data["latitude"], data["longitude"]):
             raise AlertUnusable("latitude, longitude", "degrees, WGS 84")
         return cls(
             alert_id=data["alert_id"],

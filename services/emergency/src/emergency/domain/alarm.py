@@ -10,11 +10,10 @@ from typing import Any
 from uuid import UUID
 
 from emergency.domain.incident import Position
+from emergency.domain.told import clean, in_years, on_earth
 from emergency.errors import AlarmUnusable
 
 SOURCE = "cameras"
-_LONGEST = 500
-_YEARS = range(1970, 2200)
 
 
 class AlarmKind(StrEnum):
@@ -95,26 +94,22 @@ class Alarm:
             raise AlarmUnusable("alarm_id", "a UUID") from None
         if data["kind"] not in AlarmKind.__members__:
             raise AlarmUnusable("kind", f"one of {', '.join(AlarmKind)}, not {data['kind']}")
-        if not (abs(data["latitude"]) <= 90 and abs(data["longitude"]) <= 180):
+        if not on_earth(data["latitude"], data["longitude"]):
             raise AlarmUnusable("latitude, longitude", "degrees, WGS 84")
         for name in ("occurred_at", "escalated_at"):
-            if data[name].year not in _YEARS:
+            if not in_years(data[name]):
                 raise AlarmUnusable(name, "a time of the years 1970 to 2199")
         return cls(
             id=alarm_id,
             kind=AlarmKind(data["kind"]),
-            site_id=_clean(data["site_id"]),
-            place=_clean(data["place"]),
+            site_id=clean(data["site_id"]),
+            place=clean(data["place"]),
             purpose=data["purpose"],
             position=Position(data["latitude"], data["longitude"]),
             occurred_at=data["occurred_at"],
             escalated_at=data["escalated_at"],
-            escalated_by=_clean(data["escalated_by"]) or SOURCE,
+            escalated_by=clean(data["escalated_by"]) or SOURCE,
             automatic=data["automatic"],
-            reason=_clean(data["reason"]),
-            camera_ids=tuple(_clean(one) for one in data["camera_ids"]),
+            reason=clean(data["reason"]),
+            camera_ids=tuple(clean(one) for one in data["camera_ids"]),
         )
-
-
-def _clean(text: str) -> str:
-    return text.replace("\x00", "").strip()[:_LONGEST]

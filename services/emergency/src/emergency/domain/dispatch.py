@@ -1,4 +1,5 @@
-"""Dispatch rules, which are data: what an alarm calls, a 112 desk with its code, a 119 desk, both.
+"""Dispatch rules, which are data: what an alarm or an acute reading calls, a 112 desk with its
+code, a 119 desk, both.
 
 112 codes: 0 violent crime in progress, 1 life or body at risk now, 2 possible danger, 3 same day,
 4 no dispatch. 119: fire, rescue, medical.
@@ -11,6 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from emergency.domain.acute import Severity
 from emergency.domain.alarm import AlarmKind, Purpose
 from emergency.domain.incident import Grade
 from emergency.errors import RulesInvalid
@@ -24,11 +26,7 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class DispatchRule(_Model):
-    """What a kind of alarm calls; only from cameras of `purposes`, where those are given."""
-
-    kind: AlarmKind
-    purposes: tuple[Purpose, ...] = ()
+class _Calls(_Model):
     desks: tuple[Desk, ...] = Field(min_length=1)
     police_code: PoliceCode | None = None
 
@@ -41,11 +39,28 @@ class DispatchRule(_Model):
         return self
 
 
+class DispatchRule(_Calls):
+    """What a kind of alarm calls; only from cameras of `purposes`, where those are given."""
+
+    kind: AlarmKind
+    purposes: tuple[Purpose, ...] = ()
+
+
+class AcuteRule(_Calls):
+    """What an acute reading calls, and how urgent its incident is; only one of `severities`, where
+    those are given."""
+
+    severities: tuple[Severity, ...] = ()
+    grade: Grade
+
+
 class DispatchRules(_Model):
-    """The first rule that fits decides, so the last of each kind is for all purposes."""
+    """The first rule that fits decides, so the last of each kind is for all purposes, and the last
+    of `acute` for all severities."""
 
     version: Annotated[int, Field(strict=True, ge=1)]
     rules: tuple[DispatchRule, ...]
+    acute: tuple[AcuteRule, ...]
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -62,6 +77,16 @@ class DispatchRules(_Model):
             raise ValueError(f"rules: expected one without purposes for {', '.join(missing)}")
         return self
 
+    @model_validator(mode="after")
+    def _complete_for_acute(self) -> Self:
+        last = len(self.acute) - 1
+        if not self.acute or self.acute[last].severities:
+            raise ValueError("acute: expected the last one without severities")
+        for number, rule in enumerate(self.acute[:last]):
+            if not rule.severities:
+                raise ValueError(f"acute[{number + 1}]: never used, an earlier rule has all")
+        return self
+
     @classmethod
     def parse(cls, text: str) -> DispatchRules:
         """From JSON. Raises RulesInvalid naming the first field that is wrong."""
@@ -74,7 +99,7 @@ class DispatchRules(_Model):
     @property
     def desks(self) -> frozenset[str]:
         """All that some rule calls."""
-        return frozenset(desk for rule in self.rules for desk in rule.desks)
+        return frozenset(desk for rule in (*self.rules, *self.acute) for desk in rule.desks)
 
     def decide(self, kind: AlarmKind, purpose: str) -> DispatchRule:
         """The rule for an alarm of `kind` by a camera for `purpose`."""
@@ -82,6 +107,12 @@ class DispatchRules(_Model):
             rule
             for rule in self.rules
             if rule.kind is kind and (not rule.purposes or purpose in rule.purposes)
+        )
+
+    def decide_acute(self, severity: str) -> AcuteRule:
+        """The rule for an acute reading; an unknown severity has that for all."""
+        return next(
+            rule for rule in self.acute if not rule.severities or severity in rule.severities
         )
 
 
