@@ -18,6 +18,7 @@ from emergency.domain.incident import Position
 from emergency.domain.merging import Bounds
 from emergency.domain.routing import Route
 from emergency.domain.scsns.outgoing import Party
+from emergency.envelope import Envelope
 from emergency.http import Scsns
 from emergency.ledger import Ledger
 from emergency.readings import Readings
@@ -58,6 +59,7 @@ async def bootstrap(backbone: Backbone[EmergencySettings]) -> Service:
     neighbours = Neighbours(
         backbone.channel, settings.context, settings.scene, settings.vehicles, metrics
     )
+    envelope = Envelope(settings.answers_key.get_secret_value())
     fire_rooms = {room.name for room in settings.rooms if "119" in room.desks}
     gatherer = Gatherer(
         database,
@@ -70,6 +72,7 @@ async def bootstrap(backbone: Backbone[EmergencySettings]) -> Service:
             settings.vehicles,
             settings.cases,
             fire_rooms,
+            envelope,
         ),
         settings.context,
         stopping,
@@ -81,7 +84,7 @@ async def bootstrap(backbone: Backbone[EmergencySettings]) -> Service:
             async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
                 session = RoomSession(room, sender, http, settings.delivery.timeout_seconds)
                 await Connector(
-                    room.name, session, settings.delivery, database, metrics, stopping
+                    room.name, session, settings.delivery, database, metrics, stopping, envelope
                 ).run()
 
         return run

@@ -116,6 +116,8 @@ class EmergencySettings(ServiceSettings):
         env_prefix="EMERGENCY_", env_nested_delimiter="__", extra="ignore"
     )
 
+    # 32 random bytes in base64, under which answers wait for their rooms.
+    answers_key: SecretStr = Field(min_length=44, max_length=44)
     send_code: CityCode = "B4113000000"
     system_code: SystemCode = "DHB"
     rooms: tuple[RoomSettings, ...] = ()

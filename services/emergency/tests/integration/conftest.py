@@ -1,6 +1,7 @@
 """The real database, and a stand-in room on a real socket."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from uuid import uuid4
@@ -12,6 +13,7 @@ from city_backbone.outbox import Outbox
 from city_backbone.settings import DatabaseSettings
 from city_backbone.testing import Mesh
 from emergency.domain.routing import Route
+from emergency.envelope import Envelope
 from emergency.ledger import Ledger
 from emergency.telemetry import Metrics
 from opentelemetry.metrics import get_meter
@@ -19,6 +21,7 @@ from pydantic import SecretStr
 
 from loadtests.rooms import Room, RoomSettings
 
+ENVELOPE = Envelope(base64.b64encode(bytes(32)).decode())
 API_KEY = SecretStr("key-of-the-disaster-room")
 
 

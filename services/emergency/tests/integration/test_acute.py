@@ -75,7 +75,7 @@ async def test_an_acute_reading_calls_the_119_desk_once(city: City, spot: Spot) 
     last = await detected(city, spot.reading("URGENT"))
     await eventually(city.told("119", incident, "10"))
     (event,), (other,) = city.events("119", incident), city.events("119", last)
-    assert (event.evtId, event.evtGrad, other.evtGrad) == ("119UC001", "10", "20")
+    assert (event.evtId, event.evtGrad, other.evtGrad) == ("119UC001", "10", "10")
     assert (event.items["desks"], event.items["위급도"]) == ("119", "위급")
     assert city.events("112", incident) == city.events("disaster", incident) == []
 

@@ -20,6 +20,8 @@ from emergency.ledger import Ledger
 from emergency.settings import CaseSettings, ContextSettings, SceneSettings, VehicleSettings
 from emergency.store_context import Request
 
+from .conftest import ENVELOPE
+
 # Nothing here may depend on the poll.
 WOKEN = ContextSettings(concurrency=2, poll_seconds=3600)
 
@@ -185,15 +187,19 @@ async def test_a_room_is_answered_once_though_it_was_gathered_twice(
     (incident_id,) = await wanted(database, ledger, 1)
     near: Any = Near()
     answering = Answering(
-        database, near, WOKEN, SceneSettings(), VehicleSettings(), CaseSettings(), []
+        database, near, WOKEN, SceneSettings(), VehicleSettings(), CaseSettings(), [], ENVELOPE
     )
     for attempt in (1, 2):
         await answering.gather(Request(incident_id, "asks", attempt, 0, None), "asks")
     async with database.transaction() as connection:
         rows = await connection.execute(
-            "select revision from room_message where incident_id = %s and answer", (incident_id,)
+            "select revision, body from room_message where incident_id = %s and answer",
+            (incident_id,),
         )
-        assert [row["revision"] for row in await rows.fetchall()] == [1]
+        (row,) = await rows.fetchall()
+    assert row["revision"] == 1
+    assert "카메라" not in row["body"]
+    assert "카메라" in ENVELOPE.open("asks", incident_id, 1, row["body"])
 
 
 async def test_replicas_share_the_work(database: Database, ledger: Ledger) -> None:

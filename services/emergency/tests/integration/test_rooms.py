@@ -28,7 +28,7 @@ from pydantic import SecretStr
 from loadtests.rooms import Room
 from loadtests.rooms.faults import Mode
 
-from .conftest import API_KEY
+from .conftest import API_KEY, ENVELOPE
 
 FAST = DeliverySettings(
     timeout_seconds=1,
@@ -90,7 +90,9 @@ def connect(database: Database, metrics: Metrics, route: Route) -> Connect:
         room = RoomSettings(name=route.room, url=url, api_key=api_key)
         async with aiohttp.ClientSession() as http:
             session = RoomSession(room, Party("B3611000000", "DHB"), http, settings.timeout_seconds)
-            connector = Connector(route.room, session, settings, database, metrics, stopping)
+            connector = Connector(
+                route.room, session, settings, database, metrics, stopping, ENVELOPE
+            )
             task = asyncio.create_task(connector.run())
             try:
                 yield connector
@@ -199,7 +201,8 @@ async def test_a_connector_that_dies_in_a_call_sends_the_same_bytes_again(
     async with aiohttp.ClientSession() as http:
         config = RoomSettings(name=route.room, url=room.url, api_key=API_KEY)
         session = RoomSession(config, Party("B3611000000", "DHB"), http, 30)
-        first = Connector(route.room, session, settings, database, metrics, asyncio.Event())
+        stopping = asyncio.Event()
+        first = Connector(route.room, session, settings, database, metrics, stopping, ENVELOPE)
         task = asyncio.create_task(first.run())
         await eventually(settled(desk, await desk.live(LIFE[:1])))
         room.set_mode(Mode(mode="slow", delay_seconds=30))
@@ -349,11 +352,15 @@ async def test_a_room_that_refuses_an_answer_does_not_get_its_secret_written_dow
     incident = await desk.live(LIFE[:1])
     async with database.transaction() as connection:
         await connection.execute("delete from room_message where room = %s", (route.room,))
-        answer = NewMessage(route.room, incident.id, 1, "40", '{"token":"secret"}', answer=True)
+        body = ENVELOPE.seal(route.room, incident.id, 1, '{"token":"secret"}')
+        answer = NewMessage(route.room, incident.id, 1, "40", body, answer=True)
         await store_rooms.enqueue(connection, [answer])
+
+    refused_bodies = []
 
     async def answer_of(request: web.Request) -> web.Response:
         message = await request.json()
+        refused_bodies.append(message["body"])
         if message["svcTy"] == "AUTH":
             return web.json_response({"result": "0", "message": "key"})
         return web.json_response({"result": "1", "message": f"wrong: {message['body']}"})
@@ -370,6 +377,7 @@ async def test_a_room_that_refuses_an_answer_does_not_get_its_secret_written_dow
                 return (await desk.delivery(incident)).last_error
 
             assert await eventually(refused) == "EVENT: refused"
+            assert {"token": "secret"} in refused_bodies
     finally:
         await runner.cleanup()
 

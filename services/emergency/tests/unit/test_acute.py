@@ -50,7 +50,7 @@ def test_the_incident_of_an_acute_reading() -> None:
     ("severity", "grade", "word"),
     [
         ("CRITICAL", Grade.URGENT, "위급"),
-        ("URGENT", Grade.NORMAL, "긴급"),
+        ("URGENT", Grade.URGENT, "긴급"),
         ("UNKNOWN", Grade.URGENT, "미상"),
     ],
 )

@@ -41,12 +41,10 @@ def test_the_shipped_rules(
     assert rules.version == 2
 
 
-@pytest.mark.parametrize(
-    ("severity", "graded"), [("CRITICAL", URGENT), ("URGENT", NORMAL), ("UNKNOWN", URGENT)]
-)
-def test_acute_readings_call_119_by_severity(severity: str, graded: Grade) -> None:
+@pytest.mark.parametrize("severity", ["CRITICAL", "URGENT", "UNKNOWN"])
+def test_acute_readings_call_119_at_once(severity: str) -> None:
     rule = load_rules().decide_acute(severity)
-    assert (rule.desks, rule.police_code, rule.grade) == (("119",), None, graded)
+    assert (rule.desks, rule.police_code, rule.grade) == (("119",), None, URGENT)
 
 
 def data() -> Any:
@@ -57,14 +55,21 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     rules = data() | {"version": 7}
     rules["rules"].insert(0, {"kind": "FALL", "purposes": ["PARK"], "desks": ["112", "119"]})
     rules["rules"][0]["police_code"] = 1
-    rules["acute"] = [{"desks": ["112", "119"], "police_code": 1, "grade": "URGENT"}]
+    rules["acute"] = [
+        {"severities": ["URGENT"], "desks": ["119"], "grade": "NORMAL"},
+        {"desks": ["112", "119"], "police_code": 1, "grade": "URGENT"},
+    ]
     file = tmp_path / "rules.json"
     file.write_text(json.dumps(rules))
     own = load_rules(file)
     assert own.version == 7
     assert own.decide(AlarmKind.FALL, "PARK").desks == ("112", "119")
     assert own.decide(AlarmKind.FALL, "VEHICLE").desks == ("119",)
-    assert own.decide_acute("URGENT").desks == ("112", "119")
+    assert (own.decide_acute("URGENT").desks, own.decide_acute("URGENT").grade) == (
+        ("119",),
+        NORMAL,
+    )
+    assert own.decide_acute("CRITICAL").desks == ("112", "119")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +91,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         (lambda d: d.pop("acute"), "acute: Field required"),
         (lambda d: d["acute"].clear(), "acute: expected the last one without severities"),
         (lambda d: d["acute"].pop(), "acute: expected the last one without severities"),
-        (lambda d: d["acute"].insert(0, d["acute"][1]), r"acute\[1\]: never used"),
+        (lambda d: d["acute"].append(d["acute"][0]), r"acute\[1\]: never used"),
         (lambda d: d["acute"][0].update(severities=["BAD"]), r"acute\[0\]\.severities\[0\]: Input"),
         (lambda d: d["acute"][0].update(desks=["112"]), r"acute\[0\]: .*police_code: expected"),
         (lambda d: d["acute"][0].pop("grade"), r"acute\[0\]\.grade: Field required"),

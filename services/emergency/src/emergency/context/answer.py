@@ -2,7 +2,7 @@
 the 119 room the cars that are parked there and who at a kiosk there needs help.
 
 Tokens, plates, contacts and what is known of people are secrets. They are in the message to that
-room and nowhere else, and there only until the room has acknowledged it.
+room and nowhere else, sealed while it waits, and there only until the room has acknowledged it.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from emergency.domain.cases import Answer
 from emergency.domain.incident import OPEN, STEP, Incident, Status
 from emergency.domain.scsns.linked import FIRE_REQUEST, STATUS_CODES
 from emergency.domain.scsns.outgoing import answer_body
+from emergency.envelope import Envelope
 from emergency.handlers import AUTOMATIC
 from emergency.rooms.backoff import half_jitter
 from emergency.settings import CaseSettings, ContextSettings, SceneSettings, VehicleSettings
@@ -45,6 +46,7 @@ class Answering:
         vehicles: VehicleSettings,
         cases: CaseSettings,
         fire_rooms: Collection[str],
+        envelope: Envelope,
     ) -> None:
         self._database = database
         self._neighbours = neighbours
@@ -53,6 +55,7 @@ class Answering:
         self._vehicles = vehicles
         self._cases = cases
         self._fire_rooms = fire_rooms
+        self._envelope = envelope
 
     async def gather(self, request: Request, room: str) -> None:
         """One attempt. An incident that ended meanwhile is not answered."""
@@ -123,7 +126,8 @@ class Answering:
         number = request.answers + 1
         body = answer_body(known, number, at, AUTOMATIC, self._items(scene))
         code = STATUS_CODES[Status.CHANGED]
-        message = NewMessage(room, known.id, number, code, body, answer=True)
+        sealed = self._envelope.seal(room, known.id, number, body)
+        message = NewMessage(room, known.id, number, code, sealed, answer=True)
         await store_rooms.enqueue(connection, [message])
         await store_context.answered(connection, known.id, at, scene.found)
         log.info("room answered", room=room, incident_id=str(known.id), answer=number)

@@ -20,6 +20,7 @@ from city_backbone.runtime import pause
 from city_backbone.tracing import continued
 
 from emergency import store_rooms
+from emergency.envelope import Envelope
 from emergency.errors import RoomError, RoomRefused
 from emergency.listening import listen, woken
 from emergency.rooms.backoff import full_jitter
@@ -53,6 +54,7 @@ class Connector:
         database: Database,
         metrics: Metrics,
         stopping: asyncio.Event,
+        envelope: Envelope,
     ) -> None:
         self._room = room
         self._session = session
@@ -60,6 +62,7 @@ class Connector:
         self._database = database
         self._metrics = metrics
         self._stopping = stopping
+        self._envelope = envelope
         self._breaker = Breaker(room, settings.breaker_failures, settings.breaker_seconds)
         self._wake = asyncio.Event()
         self._under_way: dict[UUID, asyncio.Task[None]] = {}
@@ -162,12 +165,17 @@ class Connector:
             return
         await pause(self._stopping, self._settings.poll_seconds)
 
+    def _body(self, message: DueMessage) -> str:
+        """Raises Unreadable for an answer that was sealed under another key."""
+        place = (self._room, message.incident_id, message.revision)
+        return self._envelope.open(*place, message.body) if message.answer else message.body
+
     async def _attempt(self, message: DueMessage) -> None:
         try:
             async with self._breaker.call():
                 with continued(f"tell room {self._room}", message.traceparent) as span:
                     span.set_attribute("incident_id", str(message.incident_id))
-                    await self._session.deliver(message.body)
+                    await self._session.deliver(self._body(message))
         except BreakerOpen:
             return
         except RoomError as error:
