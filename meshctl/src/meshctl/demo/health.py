@@ -128,7 +128,7 @@ class HealthDemo:
                 secret
                 for scene in scenes
                 for one in scene.people
-                for secret in (() if one.cases else one.secret)
+                for secret in one.secret
             ],
             await self.trial.environment("operator"),
             await self.trial.environment(DEPARTMENT),

@@ -61,7 +61,7 @@ class Case:
 class Somebody:
     """`open` are the follow-ups that stand in the end, `due` those of which must be told.
 
-    `secret` says who it is: it may lie nowhere in the clear, unless 119 was told.
+    `secret` says who it is: it may lie nowhere in the clear.
     """
 
     name: str
