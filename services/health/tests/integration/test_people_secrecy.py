@@ -1,5 +1,6 @@
 """What somebody says and what is measured is nowhere in clear: not in the database and its files,
-on a topic, in a log, a trace or the keyring. The search is shown to find what is planted there."""
+on a topic, in a log, a trace, a metric or the keyring. The search is shown to find what is planted
+there."""
 
 import base64
 import hashlib
@@ -11,6 +12,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 import structlog
+from aiohttp import ClientSession
 from city.health.v1 import kiosk_pb2
 from city.health.v1 import person_pb2 as pb
 from city_backbone.outbox import Record, add_records
@@ -24,6 +26,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from prometheus_client import Counter
 
 from .people_world import DEADLINE, World, application, opened, reading, refusal
 
@@ -117,6 +120,15 @@ def traced(spans: InMemorySpanExporter) -> bytes:
     return "\n".join(span.to_json() for span in spans.get_finished_spans()).encode()
 
 
+async def metrics(world: World) -> bytes:
+    """What Prometheus is given, and all that the part counts."""
+    async with ClientSession() as http, http.get(f"{world.service.http_url}/metrics") as answer:
+        assert answer.status == 200
+        given = await answer.read()
+    counted = world.reader.get_metrics_data()
+    return given + (counted.to_json().encode() if counted else b"")
+
+
 async def everything_there_is_to_do(world: World) -> Secret:
     """With one person's data: enrolled, again, wrongly, measured, shown, refused, forgotten."""
     request = application(
@@ -174,6 +186,7 @@ async def test_nobody_is_told(
     assert not secret.within(logged)
     assert b"PersonService/GetTrend" in traced(spans)
     assert not secret.within(traced(spans))
+    assert not secret.within(await metrics(world))
     assert not secret.within(await database(world))
     assert not any(map(secret.within, files(world, mesh)))
     assert not secret.within(await topics(world))
@@ -190,6 +203,9 @@ async def test_what_is_planted_is_found(
     with trace.get_tracer("test").start_as_current_span("planted", attributes={"name": name}):
         pass
     assert secret.within(traced(spans))
+
+    Counter("planted", "What is planted.", ["name"]).labels(name).inc()
+    assert secret.within(await metrics(world))
 
     for kept in (name.encode(), hashlib.sha256(name.encode()).digest()):
         identity = uuid4()
