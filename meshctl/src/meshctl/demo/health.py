@@ -124,12 +124,7 @@ class HealthDemo:
         certificate = (self.trial.state.ca / f"{DEPARTMENT}.pem").read_bytes()
         sources = Sources(
             self.trial.folder,
-            [
-                secret
-                for scene in scenes
-                for one in scene.people
-                for secret in one.secret
-            ],
+            [secret for scene in scenes for one in scene.people for secret in one.secret],
             await self.trial.environment("operator"),
             await self.trial.environment(DEPARTMENT),
             await self.trial.databases(),
