@@ -41,6 +41,23 @@ async def worker(environment: Mapping[str, str]) -> AsyncIterator[asyncio.subpro
         await process.wait()
 
 
+@asynccontextmanager
+async def kept(environment: Mapping[str, str]) -> AsyncIterator[None]:
+    """A worker that is started anew when it ends, as one is that stands still over a backlog."""
+
+    async def keep() -> None:
+        while True:
+            async with worker(environment) as process:
+                await process.wait()
+
+    keeping = asyncio.create_task(keep())
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+
 def backlog(sites: Sequence[str]) -> list[OutgoingEvent]:
     """Second by second over all sites: an alarm each, with two witnesses."""
     seen = [
@@ -114,21 +131,26 @@ async def test_a_worker_killed_again_and_again_raises_every_alarm_once(mesh: Mes
 
 @pytest.mark.timeout(400)
 async def test_of_two_replicas_that_share_the_work_one_leaves(mesh: Mesh) -> None:
-    port = free_port()
-    other = process_environment(
-        mesh,
-        CAMERAS_INSTANCE="cameras-other",
-        CAMERAS_HTTP__PORT=str(port),
-        CAMERAS_ALARMS__ESCALATE_EVERY_SECONDS="0.05",
+    ports = free_port(), free_port()
+    one, other = (
+        process_environment(
+            mesh,
+            CAMERAS_INSTANCE=f"cameras-{port}",
+            CAMERAS_HTTP__PORT=str(port),
+            CAMERAS_ALARMS__ESCALATE_EVERY_SECONDS="0.05",
+            CAMERAS_STALL_SECONDS="15",
+        )
+        for port in ports
     )
-    async with open_centre(mesh) as centre:
+    async with open_centre(mesh, watcher) as centre, kept(one):
         sites = [await centre.site() for _ in range(8)]
         events = backlog(sites)
         third = len(events) // 3
+        await eventually(lambda: ready(ports[0]), seconds=60)
         await centre.see(events[:third])
         async with worker(other) as process:
             await centre.see(events[third : 2 * third])
-            await eventually(lambda: ready(port), seconds=60)
+            await eventually(lambda: ready(ports[1]), seconds=60)
             await escalated_once(centre)
             process.terminate()
             async with asyncio.timeout(30):
