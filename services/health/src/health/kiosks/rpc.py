@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 import grpc.aio
 from city.health.v1 import kiosk_pb2 as pb
 from city.health.v1 import kiosk_pb2_grpc
-from city_backbone.database import Database
+from city_backbone.database import Connection, Database
 from city_backbone.errors import InvalidArgument, NotFound, Transient
 from city_backbone.idempotency import Idempotency
-from city_backbone.rpc.identity import caller
+from city_backbone.rpc.once import Once
 from city_backbone.rpc.paging import page_size, page_token, parse_page_token
 
 from health import messages
@@ -45,7 +45,7 @@ class KioskServicer(kiosk_pb2_grpc.KioskServiceServicer):
         idle_seconds: float,
     ) -> None:
         self._database = database
-        self._idempotency = idempotency
+        self._once = Once(database, idempotency)
         self._desk = desk
         self._stopping = stopping
         self._most_streams = most_streams
@@ -56,21 +56,12 @@ class KioskServicer(kiosk_pb2_grpc.KioskServiceServicer):
         self, request: pb.RegisterKiosksRequest, context: Context
     ) -> pb.RegisterKiosksResponse:
         kiosks = requests.kiosks(request.kiosks)
-        async with self._database.transaction() as connection:
 
-            async def effect() -> pb.RegisterKiosksResponse:
-                await store.save(connection, kiosks)
-                return pb.RegisterKiosksResponse(registered=len(kiosks))
+        async def effect(connection: Connection) -> pb.RegisterKiosksResponse:
+            await store.save(connection, kiosks)
+            return pb.RegisterKiosksResponse(registered=len(kiosks))
 
-            return await self._idempotency.run(
-                connection,
-                key=request.idempotency_key,
-                method="RegisterKiosks",
-                caller=caller(context),
-                request=request,
-                response_type=pb.RegisterKiosksResponse,
-                effect=effect,
-            )
+        return await self._once(request, context, pb.RegisterKiosksResponse, effect)
 
     async def GetKiosk(self, request: pb.GetKioskRequest, context: Context) -> pb.GetKioskResponse:
         kiosk_id = messages.name("kiosk_id", request.kiosk_id)

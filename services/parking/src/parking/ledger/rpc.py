@@ -11,7 +11,7 @@ from city.parking.v1 import ledger_pb2_grpc
 from city_backbone.database import Connection, Database
 from city_backbone.errors import FailedPrecondition
 from city_backbone.idempotency import Idempotency
-from city_backbone.rpc.identity import caller
+from city_backbone.rpc.once import Once
 
 from parking.clock import seoul_day
 from parking.ledger import messages, store
@@ -38,7 +38,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._idempotency = idempotency
+        self._once = Once(database, idempotency)
         self._rules = rules
         self._clock = clock
 
@@ -54,22 +54,13 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         self, request: pb.PutSplitRuleRequest, context: Context
     ) -> pb.PutSplitRuleResponse:
         rule = messages.rule(request.rule)
-        async with self._database.transaction() as connection:
 
-            async def effect() -> pb.PutSplitRuleResponse:
-                await self._must_be_possible(connection, rule)
-                await self._rules.put(connection, rule)
-                return pb.PutSplitRuleResponse(rule=messages.rule_message(rule))
+        async def effect(connection: Connection) -> pb.PutSplitRuleResponse:
+            await self._must_be_possible(connection, rule)
+            await self._rules.put(connection, rule)
+            return pb.PutSplitRuleResponse(rule=messages.rule_message(rule))
 
-            return await self._idempotency.run(
-                connection,
-                key=request.idempotency_key,
-                method="PutSplitRule",
-                caller=caller(context),
-                request=request,
-                response_type=pb.PutSplitRuleResponse,
-                effect=effect,
-            )
+        return await self._once(request, context, pb.PutSplitRuleResponse, effect)
 
     async def ListBalances(
         self, request: pb.ListBalancesRequest, context: Context
