@@ -1,12 +1,13 @@
 """HTTP: health, metrics, and what routes a service adds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from city_backbone.errors import SettingsError
 from city_backbone.settings import HttpSettings
+from city_backbone.telemetry import Problems
 
 MAX_BODY_BYTES = 1024 * 1024
 
@@ -14,16 +15,18 @@ MAX_BODY_BYTES = 1024 * 1024
 class HttpServer:
     """`/healthz` (is the process worth keeping), `/readyz` (can it serve), `/metrics`.
 
-    `problems` names what is missing for readiness; empty means ready.
+    `dead` names what a new process only can help, `problems` what is missing for readiness.
     """
 
     def __init__(
         self,
         settings: HttpSettings,
-        problems: Callable[[], Sequence[str]],
+        dead: Problems,
+        problems: Problems,
         routes: Sequence[web.RouteDef] = (),
     ) -> None:
         self._settings = settings
+        self._dead = dead
         self._problems = problems
         application = web.Application(client_max_size=MAX_BODY_BYTES)
         application.add_routes(
@@ -53,7 +56,11 @@ class HttpServer:
         await self._runner.cleanup()
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
+        problems = list(self._dead())
+        return web.json_response(
+            {"status": "stalled" if problems else "ok", "problems": problems},
+            status=503 if problems else 200,
+        )
 
     async def _readyz(self, _: web.Request) -> web.Response:
         problems = list(self._problems())

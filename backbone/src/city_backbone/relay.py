@@ -63,8 +63,10 @@ class Relay:
 
     async def _relay(self, connection: Connection, stopping: asyncio.Event) -> None:
         while not await _try_lock(connection):
+            await self._measure(connection)
             if await pause(stopping, self._settings.poll_seconds):
                 return
+        await self._measure(connection)  # it grows while there is no broker
         await self._publisher.open()
         await connection.execute(f"listen {CHANNEL}")
         while True:
@@ -116,6 +118,12 @@ class Relay:
         for topic, count in sent.items():
             self._sent.add(count, {"messaging.destination.name": topic})
         return moved
+
+    async def _measure(self, connection: Connection) -> None:
+        """Of every replica, so that what one saw last before it lost the lock does not stand."""
+        selected = await connection.execute("select created_at from outbox order by id limit 1")
+        row = await selected.fetchone()
+        self._oldest = row["created_at"].timestamp() if row else None
 
     async def _reject(
         self, connection: Connection, record_id: int, topic: str, reason: Exception

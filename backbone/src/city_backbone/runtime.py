@@ -8,7 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import grpc.aio
 import structlog
@@ -26,10 +26,12 @@ from city_backbone.errors import BackboneError, Transient
 from city_backbone.http import HttpServer
 from city_backbone.idempotency import Idempotency
 from city_backbone.outbox import Outbox
+from city_backbone.probes import Probes
 from city_backbone.publisher import Publisher
 from city_backbone.registration import Registration
 from city_backbone.registry import SchemaRegistry
 from city_backbone.relay import Relay
+from city_backbone.rpc.certificate import Identity
 from city_backbone.rpc.channel import open_channel
 from city_backbone.rpc.identity import Policy
 from city_backbone.rpc.server import RpcServer, Servicer
@@ -39,6 +41,8 @@ from city_backbone.stream.worker import Subscription
 from city_backbone.waiting import pause as pause
 
 log = structlog.get_logger()
+
+Tasks: TypeAlias = Mapping[str, Callable[[], Awaitable[None]]]
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -69,24 +73,43 @@ class Backbone(Generic[S]):
                 target = self.settings.peers[department]
             except KeyError:
                 raise BackboneError(f"PEERS: no address for {department}") from None
+            breaker = self.meter.create_gauge(telemetry.BREAKER)
             services = {call.split("/")[0] for call in self.registration.calls}
             self._channels[department] = open_channel(
                 target,
                 self.settings.tls,
                 server_name=department,
                 idempotent=sorted(s for s in services if s.startswith(f"city.{department}.")),
+                told=lambda state: breaker.set(state, {"city.department": department}),
             )
         return self._channels[department]
 
 
 @dataclass(frozen=True)
 class Service:
-    """A department's parts. A task runs until `stopping`; its exception ends the service."""
+    """A department's parts. A task runs until `stopping`; its exception ends the service.
+
+    Servicers and routes are the role rpc's, subscriptions and tasks the role stream's, and the
+    two share nothing but the database. What may only be done while calls are taken, like judging
+    that nobody called, is one of the `serving_tasks`: those run beside the servicers.
+    """
 
     servicers: Sequence[Servicer] = ()
     subscriptions: Sequence[Subscription] = ()
     routes: Sequence[web.RouteDef] = ()
-    tasks: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
+    tasks: Tasks = field(default_factory=dict)
+    serving_tasks: Tasks = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, parts: Sequence["Service"]) -> "Service":
+        """All of `parts`, whose tasks have names of their own."""
+        return cls(
+            servicers=[one for part in parts for one in part.servicers],
+            subscriptions=[one for part in parts for one in part.subscriptions],
+            routes=[one for part in parts for one in part.routes],
+            tasks={name: run for part in parts for name, run in part.tasks.items()},
+            serving_tasks={name: run for part in parts for name, run in part.serving_tasks.items()},
+        )
 
 
 Bootstrap = Callable[[Backbone[S]], Awaitable[Service]]
@@ -94,12 +117,13 @@ Bootstrap = Callable[[Backbone[S]], Awaitable[Service]]
 
 @dataclass(frozen=True)
 class Running(Generic[S]):
-    """A started service and where it listens."""
+    """A started service and where it listens; 0 is nowhere."""
 
     backbone: Backbone[S]
     service: Service
     grpc_port: int
     http_port: int
+    health_port: int
 
 
 def main(settings_type: type[S], bootstrap: Bootstrap[S], package: str) -> None:
@@ -121,7 +145,13 @@ async def _serve(settings: S, bootstrap: Bootstrap[S], package: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     async with running(settings, bootstrap, package, stopping) as started:
-        log.info("service ready", grpc_port=started.grpc_port, http_port=started.http_port)
+        log.info(
+            "service ready",
+            role=settings.role,
+            grpc_port=started.grpc_port,
+            http_port=started.http_port,
+            health_port=started.health_port,
+        )
         await stopping.wait()
         log.info("service draining")
         _end_at_last(settings.shutdown_seconds + _LAST_SECONDS)
@@ -150,7 +180,7 @@ def _end_at_last(seconds: float) -> None:
 async def running(
     settings: S, bootstrap: Bootstrap[S], package: str, stopping: asyncio.Event | None = None
 ) -> AsyncIterator[Running[S]]:
-    """The service from start to drain, for main() and for tests.
+    """The service from start to drain, or its part of that role, for main() and for tests.
 
     Parts start in the order of need and stop in reverse: RPC first, then the stream and the
     tasks, then the senders (the relay with what is still in the outbox), then HTTP, then the
@@ -159,14 +189,35 @@ async def running(
     stopping = stopping or asyncio.Event()
     meter = metrics.get_meter(package)
     registered = registration.load(settings.registration_file)
+    serves, streams = settings.role != "stream", settings.role != "rpc"
     problems = ["starting"]
     engine: Engine | None = None
+    rpc: RpcServer | None = None
+    tasks: dict[str, asyncio.Task[None]] = {}
 
-    def readiness() -> list[str]:
+    def unready() -> list[str]:
         joining = engine is not None and not engine.assigned
         return [*problems, *(["stream: joining the consumer group"] if joining else [])]
 
+    def dead() -> list[str]:
+        problems = [f"{name}: failed" for name, task in list(tasks.items()) if _failure(task)]
+        if engine and engine.problem:
+            problems.append(f"stream: {engine.problem}")
+        return problems
+
     async with AsyncExitStack() as stack:
+        probes = Probes(settings.health, dead, unready)
+        stack.push_async_callback(probes.stop)
+        await probes.start()
+        certificate = Identity(settings.tls)
+        telemetry.describe(
+            meter,
+            package,
+            settings.role,
+            dead,
+            unready,
+            lambda: certificate.current().expires_at,
+        )
         database = Database(settings.database)
         await _patiently(lambda: migrate_and_open(database, settings, package), "database")
         stack.push_async_callback(database.close)
@@ -198,18 +249,18 @@ async def running(
         service = await bootstrap(backbone)
         relay = Relay(database, publisher, settings.outbox, meter)
         senders_stopping = asyncio.Event()
-        rpc = RpcServer(
-            package,
-            settings.grpc,
-            settings.tls,
-            Policy.load(settings.policy_file),
-            service.servicers,
-            meter,
-        )
-        http = HttpServer(settings.http, readiness, service.routes)
+        if serves:
+            rpc = RpcServer(
+                package,
+                settings.grpc,
+                settings.tls,
+                Policy.load(settings.policy_file),
+                service.servicers,
+                meter,
+            )
+        http = HttpServer(settings.http, dead, unready, service.routes if serves else ())
         stack.push_async_callback(http.stop)
         await http.start()
-        tasks: dict[str, asyncio.Task[None]] = {}
 
         def start(name: str, work: Awaitable[None]) -> None:
             task = asyncio.ensure_future(work)
@@ -219,43 +270,52 @@ async def running(
 
         start("outbox relay", relay.run(senders_stopping))
         start("direct", direct.run(senders_stopping))
-        start("inbox", _forget(database, settings.inbox_retention_days, stopping))
-        if service.subscriptions:
+        if streams and service.subscriptions:
             engine = Engine(package, settings, service.subscriptions, codec, database, meter)
             start("stream", engine.run(stopping))
-        for name, run in service.tasks.items():
-            start(name, run())
+        if streams:
+            start("inbox", _forget(database, settings.inbox_retention_days, stopping))
+            for name, run in service.tasks.items():
+                start(name, run())
+        if serves:
+            for name, run in service.serving_tasks.items():
+                start(name, run())
         try:
-            await rpc.start()
+            if rpc:
+                await rpc.start()
             problems.clear()
-            yield Running(backbone, service, rpc.port, http.port)
+            await probes.update()
+            yield Running(backbone, service, rpc.port if rpc else 0, http.port, probes.port)
         finally:
             problems.append("draining")
             stopping.set()
+            await probes.update()
             await _drain(settings.shutdown_seconds, tasks, senders_stopping, rpc)
             for channel in backbone._channels.values():
                 await channel.close()
-    failures = [
-        error
-        for task in tasks.values()
-        if task.done() and not task.cancelled() and (error := task.exception())
-    ]
+    failures = [error for task in tasks.values() if (error := _failure(task))]
     if failures:
         raise BaseExceptionGroup("service parts failed", failures)
+
+
+def _failure(task: asyncio.Task[None]) -> BaseException | None:
+    return task.exception() if task.done() and not task.cancelled() else None
 
 
 async def _drain(
     seconds: float,
     tasks: Mapping[str, asyncio.Task[None]],
     senders_stopping: asyncio.Event,
-    rpc: RpcServer,
+    rpc: RpcServer | None,
 ) -> None:
     try:
         async with asyncio.timeout(seconds):
-            await rpc.stop(seconds / 3)
+            if rpc:
+                await rpc.stop(seconds / 3)
             senders = [tasks["outbox relay"], tasks["direct"]]
             others = [task for task in tasks.values() if task not in senders]
-            await asyncio.wait(others, timeout=seconds / 2)
+            if others:
+                await asyncio.wait(others, timeout=seconds / 2)
             senders_stopping.set()
             await asyncio.wait(senders)
     except TimeoutError:
@@ -298,7 +358,7 @@ async def _patiently(start: Callable[[], Awaitable[None]], what: str) -> None:
 
 
 def _ended(task: asyncio.Task[None], stopping: asyncio.Event) -> None:
-    if not task.cancelled() and (error := task.exception()):
+    if error := _failure(task):
         log.error("part failed", part=task.get_name(), error=repr(error), exc_info=error)
         stopping.set()
 

@@ -67,6 +67,13 @@ class HttpSettings(BaseModel):
     port: int = Field(ge=0, le=65535)
 
 
+class HealthSettings(BaseModel):
+    """Where probes that cannot do mutual TLS ask; not opened without a port."""
+
+    host: str = "0.0.0.0"
+    port: int | None = Field(default=None, ge=0, le=65535)
+
+
 class OutboxSettings(BaseModel):
     """How the relay reads the outbox."""
 
@@ -88,12 +95,15 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_nested_delimiter="__", extra="ignore")
 
+    role: Literal["all", "rpc", "stream"] = "all"
+    """What of the service this process is, see docs/decisions/0019."""
     kafka: KafkaSettings
     registry: RegistrySettings
     database: DatabaseSettings
     tls: TlsSettings
     grpc: GrpcSettings
     http: HttpSettings
+    health: HealthSettings = HealthSettings()
     outbox: OutboxSettings = OutboxSettings()
     direct: DirectSettings = DirectSettings()
     policy_file: Path

@@ -1,12 +1,15 @@
 """Names of metrics and spans in one place, after OpenTelemetry's semantic conventions 1.37."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib.metadata import packages_distributions, version
+from typing import TypeAlias
 
 from opentelemetry import metrics, trace
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.metrics import Meter, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
@@ -26,8 +29,17 @@ OUTBOX_REJECTED = "city.outbox.rejected"  # events the broker refused for good
 DIRECT_DURATION = "messaging.client.operation.duration"  # seconds per call of Direct.publish
 DIRECT_WAITING = "city.direct.waiting"  # events in the queue to be sent directly
 RPC_SERVER_DURATION = "rpc.server.call.duration"  # seconds, by method and status
+JOINED = "city.stream.joined"  # 1 while the process is a member of its consumer group
+LIVE = "city.service.live"  # 0 when a part has stalled or failed: the process is to start anew
+READY = "city.service.ready"  # as /readyz
+BUILD = "city.build.info"  # always 1, by version and role
+CERTIFICATE_EXPIRY = "city.certificate.expiry"  # seconds since 1970, of the certificate in use
+BREAKER = "city.rpc.breaker"  # 0 closed, 1 half-open, 2 open, by the neighbour that is called
 
 SAMPLED_SHARE = 0.01
+
+#: Names what is wrong; nothing when all is well.
+Problems: TypeAlias = Callable[[], Sequence[str]]
 
 
 class Wordless(SpanExporter):
@@ -63,6 +75,27 @@ def _without_words(span: ReadableSpan) -> ReadableSpan:
         end_time=span.end_time,
         instrumentation_scope=span.instrumentation_scope,
     )
+
+
+def describe(
+    meter: Meter,
+    package: str,
+    role: str,
+    dead: Problems,
+    unready: Problems,
+    certificate_expires: Callable[[], float],
+) -> None:
+    """The process as a whole: what it is, whether it is live and ready, how long it may call."""
+    installed = packages_distributions().get(package)
+    about = {"version": version(installed[0]) if installed else "", "role": role}
+
+    def observe(name: str, value: Callable[[], float], unit: str = "") -> None:
+        meter.create_observable_gauge(name, [lambda _: [Observation(value())]], unit=unit)
+
+    meter.create_gauge(BUILD).set(1, about)
+    observe(LIVE, lambda: int(not dead()))
+    observe(READY, lambda: int(not unready()))
+    observe(CERTIFICATE_EXPIRY, certificate_expires, "s")
 
 
 def configure(department: str, instance: str) -> tuple[MeterProvider, TracerProvider]:

@@ -4,6 +4,7 @@ for what the broker refuses."""
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, cast
 
 import pytest
 from city_backbone.database import Database as Pool
@@ -12,7 +13,9 @@ from city_backbone.outbox import Record, add_records, unpack_headers
 from city_backbone.publisher import Publisher
 from city_backbone.relay import Relay
 from city_backbone.testing import Mesh, eventually
-from opentelemetry.metrics import get_meter
+from opentelemetry.metrics import Meter, get_meter
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from probe.bootstrap import ProbeSettings
 
 from .things import DOUBLED, Database, Source, number, outbox_is_empty, settings_of
@@ -30,12 +33,12 @@ async def settings(mesh: Mesh) -> ProbeSettings:
 
 
 @asynccontextmanager
-async def relaying(settings: ProbeSettings) -> AsyncIterator[Pool]:
+async def relaying(settings: ProbeSettings, meter: Meter | None = None) -> AsyncIterator[Pool]:
     """One relay, as a service runs it; at the end it empties the outbox and stops."""
     pool = Pool(settings.database)
     await pool.open()
     publisher = Publisher(settings.kafka, "trial", settings.outbox.send_timeout_seconds)
-    relay = Relay(pool, publisher, settings.outbox, get_meter("trial"))
+    relay = Relay(pool, publisher, settings.outbox, meter or get_meter("trial"))
     stopping = asyncio.Event()
     task = asyncio.create_task(relay.run(stopping))
     try:
@@ -67,6 +70,41 @@ def assert_in_order(records: Sequence[int]) -> None:
     for key in range(5):
         mine = [value for value in records if value % 5 == key]
         assert mine == sorted(mine)
+
+
+async def test_a_replica_that_does_not_relay_tells_the_age_of_the_outbox_too(
+    settings: ProbeSettings, source: Source, database: Database
+) -> None:
+    """Else what it saw last, before another took over, would stand and grow for ever."""
+    reader = InMemoryMetricReader()
+
+    async def age() -> float:
+        data = reader.get_metrics_data()
+        assert data
+        (value,) = [
+            cast(Any, point).value
+            for resource in data.resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+            if metric.name == "city.outbox.oldest_age"
+            for point in metric.data.data_points
+        ]
+        return float(value)
+
+    async def old() -> bool:
+        return await age() > 0.5
+
+    async def settled() -> bool:
+        return await age() == 0
+
+    await database.execute("select pg_advisory_lock(%s)", (LOCK,))
+    async with relaying(settings, MeterProvider([reader]).get_meter("trial")):
+        await put(database, source, range(3))
+        await eventually(old)
+        async with database.transaction():
+            await database.execute("delete from outbox")
+        await eventually(settled)
+        await database.execute("select pg_advisory_unlock(%s)", (LOCK,))
 
 
 async def test_two_relays_publish_each_event_just_once(

@@ -334,7 +334,8 @@ async def test_a_port_that_is_taken_is_said_so(bench: Bench) -> None:
 
 
 async def test_the_breaker_opens_after_five_failures_and_closes_again(bench: Bench) -> None:
-    channel = await bench.channel(await bench.serve(), breaker_seconds=0.5)
+    states: list[int] = []
+    channel = await bench.channel(await bench.serve(), breaker_seconds=0.5, told=states.append)
     bench.trial.failures = 5
     for _ in range(5):
         assert (await refusal(lambda: get(channel))).code() is grpc.StatusCode.UNAVAILABLE
@@ -353,6 +354,9 @@ async def test_the_breaker_opens_after_five_failures_and_closes_again(bench: Ben
     await eventually(answered, seconds=10)
     await get(channel)
     assert bench.trial.calls == 7
+    assert states[:4] == [0, 0, 0, 0]
+    assert set(states[4:8]) == {2}
+    assert states[-1] == 0
 
 
 async def test_an_answer_that_refuses_does_not_open_the_breaker(bench: Bench) -> None:

@@ -1,21 +1,16 @@
 """A service's life: it starts or says why not, tells its health, and stops when told."""
 
-import asyncio
 import json
 import os
 import signal
 import socket
-import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import Any
 
-import aiohttp
 import pytest
 from city_backbone.runtime import running
 from city_backbone.testing import Mesh, eventually, run_service
 from probe.bootstrap import ProbeSettings, bootstrap
 
+from .processes import get, probe
 from .proxy import proxy
 from .things import (
     DEAD,
@@ -24,66 +19,8 @@ from .things import (
     Source,
     number,
     outbox_is_empty,
-    process_environment,
     settings_of,
 )
-
-
-class Probe:
-    """A probe in a process of its own, and what it has logged."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.text = ""
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.text.splitlines()]
-
-    async def logged(self, event: str) -> dict[str, Any]:
-        """The line of that event; reads until it comes."""
-        assert self.process.stdout
-        async with asyncio.timeout(30):
-            while line := (await self.process.stdout.readline()).decode():
-                self.text += line
-                fields: dict[str, Any] = json.loads(line)
-                if fields["event"] == event:
-                    return fields
-        raise AssertionError(f"ended without {event!r}:\n{self.text}")
-
-    async def end(self, number: signal.Signals | None = None, seconds: float = 30) -> int:
-        """The exit code, within `seconds` of the signal; the rest of the log is then read."""
-        if number:
-            self.process.send_signal(number)
-        rest, _ = await asyncio.wait_for(self.process.communicate(), seconds)
-        self.text += rest.decode()
-        assert self.process.returncode is not None
-        return self.process.returncode
-
-
-@asynccontextmanager
-async def probe(
-    environment: Mapping[str, str], module: str = "probe", **changed: str
-) -> AsyncIterator[Probe]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        module,
-        env={**process_environment(environment), **changed},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        yield Probe(process)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-async def get(url: str) -> tuple[int, str]:
-    async with aiohttp.ClientSession() as session, session.get(url) as answer:
-        return answer.status, await answer.text()
 
 
 async def test_sigterm_ends_a_service_with_a_batch_in_hand_and_nothing_is_lost(
@@ -123,6 +60,11 @@ METRICS = (
     "city_stream_dead_letters_total{",
     "city_stream_parked{",
     "city_outbox_oldest_age_seconds{",
+    'city_build_info{otel_scope_name="probe",otel_scope_schema_url="",otel_scope_version="",role="all"',
+    "city_service_live{",
+    "city_service_ready{",
+    "city_stream_joined{",
+    "city_certificate_expiry_seconds{",
 )
 
 
@@ -199,7 +141,7 @@ async def test_a_wrong_setting_stops_the_start_with_one_line(environment: dict[s
     assert "PROBE_KAFKA__SESSION_TIMEOUT_SECONDS" in line["error"]
 
 
-@pytest.mark.parametrize("name", ["GRPC", "HTTP"])
+@pytest.mark.parametrize("name", ["GRPC", "HTTP", "HEALTH"])
 async def test_a_port_that_is_taken_stops_the_start_with_one_clear_line(
     environment: dict[str, str], name: str
 ) -> None:

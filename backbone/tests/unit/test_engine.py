@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaConnectionError
 from city_backbone.codec import Codec
 from city_backbone.database import Database
 from city_backbone.settings import ServiceSettings
-from city_backbone.stream.engine import Engine, Stalled
+from city_backbone.stream.engine import Engine, Fenced, Stalled
 from opentelemetry.metrics import get_meter
 
 AT_ONCE = 1e-9  # any two looks are further apart
@@ -20,6 +20,8 @@ PLACE = ("trial.thing-seen.v1", 0)
 
 class Consumer:
     """Stands for our transport's: tells what it was told."""
+
+    fenced = False
 
     def __init__(self) -> None:
         self.told: Mapping[Any, tuple[int, int]] | Exception = {}
@@ -74,37 +76,71 @@ async def listening() -> AsyncIterator[str]:
 
 
 async def test_a_backlog_that_does_not_move_is_a_stall() -> None:
-    trial = Trial()
-    trial.consumer.told = {PLACE: (10, 20)}
-    await trial.look()
-    with pytest.raises(Stalled, match=r"no progress on .*thing-seen"):
+    async with listening() as server:
+        trial = Trial(server)
+        trial.consumer.told = {PLACE: (10, 20)}
         await trial.look()
+        assert trial.engine._problem is None
+        with pytest.raises(Stalled, match=r"no progress on .*thing-seen"):
+            await trial.look()
+    assert "no progress" in (trial.engine.problem or ""), "what a probe is told"
 
 
 async def test_a_backlog_that_moves_or_is_empty_is_none() -> None:
-    trial = Trial()
-    for done in (*range(10), 20, 20, 20):
-        trial.consumer.told = {PLACE: (done, 20)}
-        await trial.look()
+    async with listening() as server:
+        trial = Trial(server)
+        for done in (*range(10), 20, 20, 20):
+            trial.consumer.told = {PLACE: (done, 20)}
+            await trial.look()
+    assert trial.engine._problem is None
 
 
 async def test_a_backlog_nobody_can_tell_is_as_it_was_and_so_is_a_stall() -> None:
-    trial = Trial()
+    async with listening() as server:
+        trial = Trial(server)
+        trial.consumer.told = {PLACE: (10, 20)}
+        await trial.look()
+        trial.consumer.told = KafkaConnectionError("away")
+        with pytest.raises(Stalled, match="no progress"):
+            await trial.look()
+
+
+async def test_a_backlog_that_does_not_move_while_the_broker_is_away_is_no_stall() -> None:
+    trial = Trial("127.0.0.1:1")
     trial.consumer.told = {PLACE: (10, 20)}
     await trial.look()
     trial.consumer.told = KafkaConnectionError("away")
-    with pytest.raises(Stalled, match="no progress"):
-        await trial.look()
+    await trial.look(3)
+    assert trial.engine._problem is None
 
 
 async def test_a_batch_that_waits_for_a_neighbour_is_no_stall() -> None:
-    trial = Trial()
-    trial.consumer.told = {PLACE: (10, 20)}
-    trial.engine._worker._waiting[PLACE] = "DatabaseUnavailable()"
-    await trial.look(3)
-    trial.engine._worker._waiting.clear()
-    with pytest.raises(Stalled):
+    async with listening() as server:
+        trial = Trial(server)
+        trial.consumer.told = {PLACE: (10, 20)}
+        trial.engine._worker._waiting[PLACE] = "DatabaseUnavailable()"
+        await trial.look(2)
+        trial.engine._worker._waiting.clear()
         await trial.look()
+        assert trial.engine._problem is None, "its time begins when the neighbour is back"
+        with pytest.raises(Stalled):
+            await trial.look()
+
+
+async def test_a_name_that_another_process_has_taken_ends_this_one_with_a_clear_word() -> None:
+    trial = Trial()
+    trial.consumer.fenced = True
+    trial.app.crashed = True
+    with pytest.raises(Fenced, match="INSTANCE trial-0: another process"):
+        await trial.look()
+    assert "INSTANCE trial-0" in (trial.engine.problem or "")
+
+
+async def test_a_watch_that_stands_still_itself_is_told() -> None:
+    trial = Trial()
+    trial.engine._stall_seconds = 0.01
+    await asyncio.sleep(0.02)
+    assert trial.engine.problem == "not watched for 0.01 s"
 
 
 @pytest.mark.parametrize(

@@ -52,3 +52,12 @@ def test_a_partition_given_back_starts_anew() -> None:
     trial.after(59, {})
     assert trial.after(1, {"a": (0, 9)}) == []
     assert trial.after(60, {"a": (0, 9)}) == ["a"]
+
+
+def test_what_is_excused_is_counted_from_there() -> None:
+    trial = Trial()
+    trial.after(0, {"a": (0, 9)})
+    assert trial.after(60, {"a": (0, 9)}) == ["a"]
+    trial.progress.excuse()
+    assert trial.after(59, {"a": (0, 9)}) == []
+    assert trial.after(60, {"a": (0, 9)}) == ["a"]

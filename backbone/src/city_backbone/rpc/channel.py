@@ -3,19 +3,24 @@
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
 from opentelemetry.instrumentation.grpc import aio_client_interceptors
 from purgatory import AsyncCircuitBreakerFactory
-from purgatory.domain.model import OpenedState
+from purgatory.domain.model import CLOSED, HALF_OPENED, OPENED, OpenedState
 
 from city_backbone.errors import NeighbourUnavailable
+from city_backbone.rpc.certificate import Certificate, Identity
+from city_backbone.rpc.renewing import RenewingChannel
 from city_backbone.settings import TlsSettings
 
 DEFAULT_DEADLINE_SECONDS = 5.0
 BREAKER_SECONDS = 5.0
+#: Is told how a breaker stands: 0 closed, 1 half-open, 2 open.
+Told: TypeAlias = Callable[[int], None]
+_STATES = {CLOSED: 0, HALF_OPENED: 1, OPENED: 2}
 _DOWN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
@@ -28,9 +33,12 @@ class _Caller(
 ):
     """A deadline on each unary call, and no call at all while the neighbour's breaker is open."""
 
-    def __init__(self, target: str, deadline_seconds: float, breaker_seconds: float) -> None:
+    def __init__(
+        self, target: str, deadline_seconds: float, breaker_seconds: float, told: Told
+    ) -> None:
         self._target = target
         self._deadline = deadline_seconds
+        self._told = told
         self._breakers = AsyncCircuitBreakerFactory(
             default_threshold=5, default_ttl=breaker_seconds
         )
@@ -56,6 +64,8 @@ class _Caller(
             raise NeighbourUnavailable(
                 f"{self._target}: circuit breaker open, not called"
             ) from error
+        finally:
+            self._told(_STATES[breaker.context.state])
 
 
 def open_channel(
@@ -66,6 +76,7 @@ def open_channel(
     idempotent: Sequence[str] = (),
     deadline_seconds: float = DEFAULT_DEADLINE_SECONDS,
     breaker_seconds: float = BREAKER_SECONDS,
+    told: Told = lambda state: None,
 ) -> grpc.aio.Channel:
     """A channel to `host:port`; `server_name` is the department whose certificate is expected.
 
@@ -74,10 +85,8 @@ def open_channel(
     idempotency key, so a whole service may stand here. Unary calls without a timeout get
     `deadline_seconds`; streams must be given theirs. After five failures in a row unary calls
     raise NeighbourUnavailable for `breaker_seconds` without being made; then one is tried.
+    Calls made after the certificate was replaced on the disk are made with the new one.
     """
-    credentials = grpc.ssl_channel_credentials(
-        tls.ca_file.read_bytes(), tls.key_file.read_bytes(), tls.cert_file.read_bytes()
-    )
     options: list[tuple[str, Any]] = [
         ("grpc.service_config", json.dumps(_service_config(idempotent))),
         ("grpc.keepalive_time_ms", 30_000),
@@ -88,15 +97,20 @@ def open_channel(
     ]
     if server_name:
         options.append(("grpc.ssl_target_name_override", server_name))
-    return grpc.aio.secure_channel(
-        target,
-        credentials,
-        options=options,
-        interceptors=[
-            *aio_client_interceptors(),
-            _Caller(target, deadline_seconds, breaker_seconds),
-        ],
-    )
+    interceptors = [
+        *aio_client_interceptors(),
+        _Caller(target, deadline_seconds, breaker_seconds, told),
+    ]
+
+    def connect(certificate: Certificate) -> grpc.aio.Channel:
+        credentials = grpc.ssl_channel_credentials(
+            certificate.authorities, certificate.key, certificate.chain
+        )
+        return grpc.aio.secure_channel(
+            target, credentials, options=options, interceptors=interceptors
+        )
+
+    return RenewingChannel(Identity(tls), connect)
 
 
 def _service_config(idempotent: Sequence[str]) -> dict[str, Any]:

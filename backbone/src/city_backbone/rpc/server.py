@@ -16,6 +16,7 @@ from opentelemetry.metrics import Meter
 
 from city_backbone import telemetry
 from city_backbone.errors import BackboneError, PermissionDenied, SettingsError
+from city_backbone.rpc.certificate import Identity
 from city_backbone.rpc.identity import Policy, caller
 from city_backbone.rpc.status import has_status, to_status
 from city_backbone.settings import GrpcSettings, TlsSettings
@@ -167,11 +168,7 @@ class RpcServer:
             [*names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
         )
         self._names = ["", *names]
-        credentials = grpc.ssl_server_credentials(
-            [(tls.key_file.read_bytes(), tls.cert_file.read_bytes())],
-            root_certificates=tls.ca_file.read_bytes(),
-            require_client_auth=True,
-        )
+        credentials = _credentials(Identity(tls))
         address = f"{settings.host}:{settings.port}"
         try:
             if settings.port:  # gRPC's own words for a port that is taken go past the log
@@ -188,3 +185,15 @@ class RpcServer:
     async def stop(self, grace_seconds: float) -> None:
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace_seconds)
+
+
+def _credentials(identity: Identity) -> grpc.ServerCredentials:
+    """Mutual TLS; each handshake is with the certificate that is current then."""
+
+    def configuration() -> Any:
+        now = identity.current()
+        return grpc.ssl_server_certificate_configuration([(now.key, now.chain)], now.authorities)
+
+    return grpc.dynamic_ssl_server_credentials(
+        configuration(), configuration, require_client_authentication=True
+    )

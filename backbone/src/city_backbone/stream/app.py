@@ -11,6 +11,9 @@ from faust.types.auth import SASLMechanism
 from city_backbone.settings import KafkaSettings, ServiceSettings
 from city_backbone.stream.transport import Batch
 
+# A rebalance waits so long for members, whatever a restart may take.
+_REBALANCE_SECONDS = 30.0
+
 BatchHandler = Callable[[str, int, Batch], Awaitable[None]]
 
 
@@ -28,6 +31,7 @@ def create_app(group: str, settings: ServiceSettings) -> faust.App:
     """An app that is not started; its group is the service's name, its member id static."""
     kafka = settings.kafka
     session = kafka.session_timeout_seconds
+    rebalance = min(2 * session, _REBALANCE_SECONDS)
     return faust.App(
         group,
         broker=[f"citymesh://{server}" for server in kafka.bootstrap_servers.split(",")],
@@ -41,8 +45,8 @@ def create_app(group: str, settings: ServiceSettings) -> faust.App:
         consumer_auto_offset_reset="earliest",
         broker_session_timeout=session,
         broker_heartbeat_interval=session / 5,
-        broker_rebalance_timeout=session * 2,
-        broker_request_timeout=session * 3,
+        broker_rebalance_timeout=rebalance,
+        broker_request_timeout=max(1.5 * rebalance, session),
         broker_max_poll_records=kafka.max_poll_records,
         broker_commit_interval=1.0,
         processing_guarantee="at_least_once",

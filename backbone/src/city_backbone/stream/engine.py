@@ -29,6 +29,10 @@ class Stalled(BackboneError):
     """The stream crashed or makes no progress; the process must start anew."""
 
 
+class Fenced(BackboneError):
+    """Another process has this one's name, and has its partitions now."""
+
+
 class Engine:
     """The Faust app, its worker, the unparker and the watch over their progress."""
 
@@ -47,20 +51,25 @@ class Engine:
         self._backlog: Mapping[Hashable, tuple[int, int]] = {}
         self._progress = Progress(lambda: self._backlog, settings.stall_seconds)
         self._stall_seconds = settings.stall_seconds
+        self._instance = settings.instance
         self._servers = settings.kafka.bootstrap_servers
         self._away_since: float | None = None
+        self._watched_at = time.monotonic()
+        self._problem: BackboneError | None = None
+        meter.create_observable_gauge(telemetry.JOINED, [self._observe_joined])
         meter.create_observable_gauge(telemetry.TIME_LAG, [self._observe_lag], unit="s")
         for subscription in subscriptions:
             consume(self._app, subscription.topic, self._worker.handle)
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Until `stopping`. Raises Stalled when only a new process can help."""
+        """Until `stopping`. Raises Stalled or Fenced when only a new process can help."""
         self._app.finalize()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._unparker.run(stopping))
                 start = group.create_task(self._app.start())
                 while not stopping.is_set():
+                    self._watched_at = time.monotonic()
                     await self._watch()
                     await pause(stopping, _CHECK_SECONDS)
                 await self._stop()
@@ -68,14 +77,37 @@ class Engine:
         finally:
             await self._stop()
 
+    @property
+    def problem(self) -> str | None:
+        """Why only a new process can help; None while this one does."""
+        if self._problem:
+            return str(self._problem)
+        if time.monotonic() - self._watched_at > self._stall_seconds:
+            return f"not watched for {self._stall_seconds} s"
+        return None
+
     async def _watch(self) -> None:
+        try:
+            await self._look()
+        except BackboneError as error:
+            self._problem = error
+            raise
+
+    async def _look(self) -> None:
+        if self._app.started and self._app.consumer.fenced:
+            raise Fenced(
+                f"INSTANCE {self._instance}: another process has joined the group under this name"
+            )
         if self._app.crashed:
             raise Stalled(f"stream crashed: {self._app.crash_reason!r}")
         await self._measure()
         await self._watch_membership()
         stalled = self._progress.stalled()
-        if stalled and self._worker.waiting_for is None:
+        if not stalled:
+            return
+        if self._worker.waiting_for is None and await _reachable(self._servers):
             raise Stalled(f"no progress on {', '.join(stalled)}")
+        self._progress.excuse()
 
     async def _measure(self) -> None:
         """Ask how far the stream is; what cannot be asked now is as it was."""
@@ -97,6 +129,9 @@ class Engine:
             if await _reachable(self._servers):
                 raise Stalled(f"consumer group not joined within {self._stall_seconds} s")
             self._away_since = None
+
+    def _observe_joined(self, _: CallbackOptions) -> Iterable[Observation]:
+        return [Observation(int(self.assigned))]
 
     def _observe_lag(self, _: CallbackOptions) -> Iterable[Observation]:
         """Per partition now − event time of what was handled last, 0 when all is done."""

@@ -31,3 +31,7 @@ class Progress:
         return sorted(
             str(place) for place, (_, since) in seen.items() if now - since >= self._stall
         )
+
+    def excuse(self) -> None:
+        """Somebody else was away: count from here."""
+        self._seen.clear()

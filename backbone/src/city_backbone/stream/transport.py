@@ -17,6 +17,8 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 
+from city_backbone.stream.membership import Membership
+
 PATIENCE = 3
 COMMIT_SECONDS = 10.0
 
@@ -192,11 +194,23 @@ class Consumer(driver.Consumer):
             ends = await self.highwaters(*done)
         return {tp: (offset, max(offset, ends.get(tp, offset))) for tp, offset in done.items()}
 
+    @property
+    def fenced(self) -> bool:
+        """Whether another process has joined the group under this one's name."""
+        return bool(self._thread and self._thread.membership and self._thread.membership.lost)
+
     def _new_consumer_thread(self) -> "_ConsumerThread":
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
+    membership: Membership | None = None
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        session = self.app.conf.broker_session_timeout
+        self.membership = Membership(self._ensure_consumer()._coordinator, session)
+
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """A commit that fails is tried again with the next; stock Faust stops the app for it."""
         consumer = self._ensure_consumer()

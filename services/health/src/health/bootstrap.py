@@ -11,10 +11,4 @@ from health.settings import HealthSettings
 
 async def bootstrap(backbone: Backbone[HealthSettings]) -> Service:
     """The department's parts; nothing has started yet."""
-    parts = [people(backbone), kiosks(backbone), fhir(backbone), cases(backbone)]
-    return Service(
-        servicers=[servicer for part in parts for servicer in part.servicers],
-        subscriptions=[subscription for part in parts for subscription in part.subscriptions],
-        routes=[route for part in parts for route in part.routes],
-        tasks={name: run for part in parts for name, run in part.tasks.items()},
-    )
+    return Service.of([people(backbone), kiosks(backbone), fhir(backbone), cases(backbone)])

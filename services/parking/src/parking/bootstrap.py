@@ -12,16 +12,12 @@ from parking.vault.wiring import vault
 
 async def bootstrap(backbone: Backbone[ParkingSettings]) -> Service:
     """The department's parts; nothing has started yet."""
-    parts = [
-        lots(backbone),
-        ledger(backbone),
-        occupancy(backbone),
-        bookings(backbone),
-        vault(backbone),
-    ]
-    return Service(
-        servicers=[servicer for part in parts for servicer in part.servicers],
-        subscriptions=[subscription for part in parts for subscription in part.subscriptions],
-        routes=[route for part in parts for route in part.routes],
-        tasks={name: run for part in parts for name, run in part.tasks.items()},
+    return Service.of(
+        [
+            lots(backbone),
+            ledger(backbone),
+            occupancy(backbone),
+            bookings(backbone),
+            vault(backbone),
+        ]
     )

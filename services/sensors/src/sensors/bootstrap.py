@@ -35,6 +35,9 @@ async def bootstrap(backbone: Backbone[SensorsSettings]) -> Service:
             "close hours": every(
                 settings.close_every_seconds, processing.close_due, database, backbone.stopping
             ),
+        },
+        # While no readings are taken in, no station is found silent.
+        serving_tasks={
             "find silences": every(
                 settings.silence_every_seconds, silences.tell, database, backbone.stopping
             ),

@@ -26,7 +26,8 @@ def estate(backbone: Backbone[CamerasSettings], directory: Directory) -> Service
     servicer = CameraServicer(database, backbone.idempotency, directory, heartbeats)
     return Service(
         servicers=[(add_CameraServiceServicer_to_server, servicer, NAME)],
-        tasks={
+        # Whoever judges that nothing was heard must have been there to hear it.
+        serving_tasks={
             "judge presence": judging.task(
                 settings.check_every_seconds, database, backbone.stopping
             )
