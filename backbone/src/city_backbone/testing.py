@@ -28,6 +28,9 @@ S = TypeVar("S", bound=ServiceSettings)
 T = TypeVar("T")
 
 START_SECONDS = 240
+# A department outside a checkout names one's meshctl: it starts the parts, none of it is imported.
+_NAMED = os.environ.get("CITYMESH_MESHCTL")
+_MESHCTL = [_NAMED] if _NAMED else [sys.executable, "-m", "meshctl"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,10 @@ class Mesh:
     def environment(self, name: str) -> dict[str, str]:
         """The environment of a department or client, as `meshctl env` gives it."""
         return dict(_environment(self.state, name))
+
+    def command(self, *arguments: str) -> list[str]:
+        """How to call meshctl on this mesh."""
+        return [*_MESHCTL, *arguments, "--state", str(self.state)]
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ def _environment(state: Path, name: str) -> dict[str, str]:
 
 def _meshctl(*arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "meshctl", *arguments],
+        [*_MESHCTL, *arguments],
         capture_output=True,
         text=True,
         timeout=START_SECONDS,

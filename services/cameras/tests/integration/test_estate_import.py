@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -45,8 +44,8 @@ async def test_two_files(estate: Estate, mesh: Mesh, tmp_path: Path) -> None:
         f"{school}-1,{school},child-protection,37.7421,127.0462,,360,50,30,rtsp://10.20.7.3/ch1\n"
     )
     command = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "meshctl", "import", "cameras", str(sites), str(cameras)),
-        *("--give-up-after", str(DEADLINE), "--state", str(mesh.state)),
+        *mesh.command("import", "cameras", str(sites), str(cameras)),
+        *("--give-up-after", str(DEADLINE)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -27,7 +27,7 @@ from loadtests.rooms.sender import SendRequest
 from .conftest import API_KEY
 from .parts import Neighbours, Publisher, kafka
 
-REPOSITORY = Path(__file__).parents[4]
+DEPARTMENTS = Path(__file__).parents[3]
 ALARMS = "cameras.alarm-escalated.v1"
 ACUTE = "health.acute-reading-detected.v1"
 INCIDENTS = "emergency.incident-changed.v1"
@@ -225,7 +225,7 @@ async def _publishing(
     url = f"{environment[f'{prefix}_REGISTRY__URL']}/subjects/{topic}-value/versions/latest"
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
         schema_id = int((await answer.json(content_type=None))["id"])
-    path = REPOSITORY / f"services/{department}/events/{schema}.avsc"
+    path = DEPARTMENTS / f"{department}/events/{schema}.avsc"
     async with AIOKafkaProducer(**kafka(environment, prefix), acks="all") as producer:
         yield Publisher(producer, path, schema_id)
 

@@ -36,13 +36,13 @@ from .parts import kafka
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-REPOSITORY = Path(__file__).parents[4]
+DEPARTMENTS = Path(__file__).parents[3]
 ALERTS = "sensors.air-alert-changed.v1"
 DEAD = f"{ALERTS}.emergency.dlt"
 INCIDENTS = "emergency.incident-changed.v1"
 PEER_KEY = "key-of-the-112-room"
 ALERT_SCHEMA = fastavro.parse_schema(
-    json.loads((REPOSITORY / "services/sensors/events/air_alert_changed.v1.avsc").read_text())
+    json.loads((DEPARTMENTS / "sensors/events/air_alert_changed.v1.avsc").read_text())
 )
 
 

@@ -5,7 +5,6 @@ Each amount is worked out by hand from the lot's row: the arithmetic stands besi
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,7 +22,7 @@ from .lots_mesh import DEADLINE, Lots, reason, refused, running_lots
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-FILE = Path(__file__).parents[5] / "shared" / "data" / "parking-lots-uijeongbu-bucheon.csv"
+FILE = Path(__file__).parents[4] / "loadtests/data/parking-lots-uijeongbu-bucheon.csv"
 BUCHEON, UIJEONGBU = "3860000", "3820000"
 # Lots of the file, by the names they have there.
 PARK = f"{BUCHEON}-000-2-000058"  # 중앙공원: always; 30/300, 10/200, day pass 4,000
@@ -60,8 +59,8 @@ async def city(lots: Lots, mesh: Mesh) -> Lots:
 
 async def command(mesh: Mesh, file: Path) -> tuple[int | None, str, list[str]]:
     running = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "meshctl", "import", "parking", str(file)),
-        *("--give-up-after", str(DEADLINE), "--state", str(mesh.state)),
+        *mesh.command("import", "parking", str(file)),
+        *("--give-up-after", str(DEADLINE)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -11,8 +11,10 @@ from city.type.v1.position_pb2 import Position
 from city_backbone.testing import eventually
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
 from sensors import facts
-from sensors.silences import Silences
+from sensors.silences import STATIONS_METRIC, Silences
 
 from .conftest import Department, at, reading, station, unique
 
@@ -218,3 +220,36 @@ async def test_silence_is_told_once_and_ends_with_the_next_reading(
     first, second = await department.events(facts.STATION_SILENT, station_id=name)
     assert (first["last_received_at"], second["last_received_at"] is None) == (None, False)
     assert first["ce_id"] != second["ce_id"]
+
+
+async def test_stations_in_service_are_measured_by_state(department: Department) -> None:
+    backbone, reader = department.service.backbone, InMemoryMetricReader()
+    meter = MeterProvider(metric_readers=[reader]).get_meter("sensors")
+    silences = Silences(backbone.outbox, meter, lambda: datetime.now(UTC))
+
+    async def measured() -> dict[object, float]:
+        async with backbone.database.transaction() as connection:
+            await silences.tell(connection)
+        data = reader.get_metrics_data()
+        assert data is not None
+        return {
+            (point.attributes or {})["state"]: point.value
+            for metric in data.resource_metrics[0].scope_metrics[0].metrics
+            if metric.name == STATIONS_METRIC
+            for point in metric.data.data_points
+            if isinstance(point, NumberDataPoint)
+        }
+
+    before = await measured()
+    await department.register(unique("heard"))
+    hush = await department.register(unique("hush"), interval_minutes=10)
+    gone = await department.register(unique("gone"))
+    await department.one(
+        "update station_contact set registered_at = registered_at - interval '31 minutes'"
+        " where station_id = %s returning 1",
+        hush,
+    )
+    await department.stub.RetireStation(
+        pb.RetireStationRequest(idempotency_key=str(uuid.uuid4()), station_id=gone), timeout=9
+    )
+    assert await measured() == {"heard": before["heard"] + 1, "silent": before["silent"] + 1}
