@@ -37,6 +37,8 @@ CERTIFICATE_EXPIRY = "city.certificate.expiry"  # seconds since 1970, of the cer
 BREAKER = "city.rpc.breaker"  # 0 closed, 1 half-open, 2 open, by the neighbour that is called
 
 SAMPLED_SHARE = 0.01
+# The last spans must not keep a process that is to end: one without a collector gives them up.
+_EXPORT_SECONDS = 2
 
 #: Names what is wrong; nothing when all is well.
 Problems: TypeAlias = Callable[[], Sequence[str]]
@@ -99,7 +101,9 @@ def describe(
 
 
 def configure(department: str, instance: str) -> tuple[MeterProvider, TracerProvider]:
-    """Set the global providers: Prometheus always, OTLP when its endpoint is in the environment."""
+    """Set the global providers. Prometheus always has the metrics; by OTLP go traces, and metrics
+    to an endpoint of their own, when the SDK's variables name one.
+    """
     resource = Resource.create(
         {
             "service.name": department,
@@ -111,9 +115,11 @@ def configure(department: str, instance: str) -> tuple[MeterProvider, TracerProv
     tracing = TracerProvider(
         resource=resource, sampler=ParentBased(TraceIdRatioBased(SAMPLED_SHARE))
     )
-    if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
-        readers.append(PeriodicExportingMetricReader(OTLPMetricExporter()))
-        tracing.add_span_processor(BatchSpanProcessor(Wordless(OTLPSpanExporter())))
+    if os.environ.get("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"):
+        readers.append(PeriodicExportingMetricReader(OTLPMetricExporter(timeout=_EXPORT_SECONDS)))
+    if any(os.environ.get(f"OTEL_EXPORTER_OTLP_{kind}ENDPOINT") for kind in ("", "TRACES_")):
+        exporter = Wordless(OTLPSpanExporter(timeout=_EXPORT_SECONDS))
+        tracing.add_span_processor(BatchSpanProcessor(exporter))
     meters = MeterProvider(metric_readers=readers, resource=resource)
     metrics.set_meter_provider(meters)
     trace.set_tracer_provider(tracing)

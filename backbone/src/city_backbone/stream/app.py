@@ -35,6 +35,8 @@ def create_app(group: str, settings: ServiceSettings) -> faust.App:
     return faust.App(
         group,
         broker=[f"citymesh://{server}" for server in kafka.bootstrap_servers.split(",")],
+        # Of the member, not of its host: the leader knows a member that comes back by it.
+        canonical_url=f"http://{settings.instance}:6066",
         broker_credentials=faust.SASLCredentials(
             username=kafka.username,
             password=kafka.password.get_secret_value(),
