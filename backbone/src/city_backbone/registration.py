@@ -77,7 +77,11 @@ ReaderSchemaFile = Annotated[
     str, StringConstraints(pattern=r"^(?:[a-z][\w.-]*/)?[a-z][\w.-]*\.avsc$")
 ]
 Setting = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9]*(?:__?[A-Z0-9]+)*$")]
+HttpPath = Annotated[str, StringConstraints(pattern=r"^(?:/[\w.~-]+)+$", max_length=200)]
+Place = Annotated[str, StringConstraints(pattern=r"^[a-z](?:[a-z0-9-]*[a-z0-9])?$", max_length=40)]
 NonEmpty = Annotated[str, StringConstraints(min_length=1)]
+
+OPERATIONAL_PATHS = ("/healthz", "/readyz", "/metrics")
 
 
 class _Model(BaseModel):
@@ -138,6 +142,11 @@ class Registration(_Model):
     folders: tuple[Setting, ...] = ()
     """Settings that name a folder the service keeps files in: of the state folder under meshctl up,
     a volume in Kubernetes."""
+    exposes: tuple[HttpPath, ...] = ()
+    """Beginnings of HTTP paths that callers outside the mesh may use."""
+    reaches: tuple[Place, ...] = ()
+    """Names of places outside the mesh that the service connects to; where they are, the one who
+    deploys it says."""
 
     _path: Path | None = PrivateAttr(default=None)
 
@@ -317,11 +326,16 @@ def _check_own(registration: Registration, document: Any) -> None:
         if consumed.topic in seen:
             raise refuse(("consumes", index, "topic"), f"{consumed.topic} is listed twice")
         seen.add(consumed.topic)
-    for name in ("secrets", "folders"):
-        settings = getattr(registration, name)
-        for index, setting in enumerate(settings):
-            if setting in settings[:index]:
-                raise refuse((name, index), f"{setting} is listed twice")
+    for name in ("secrets", "folders", "exposes", "reaches"):
+        values = getattr(registration, name)
+        for index, value in enumerate(values):
+            if value in values[:index]:
+                raise refuse((name, index), f"{value} is listed twice")
+    for index, path in enumerate(registration.exposes):
+        if f"/{path.split('/')[1]}" in OPERATIONAL_PATHS:
+            raise refuse(("exposes", index), f"{path} is not for callers outside the mesh")
+    if registration.exposes and registration.http_port is None:
+        raise refuse(("exposes",), "expected an http_port too, as the service exposes HTTP")
     if registration.serves and registration.port is None:
         raise refuse(("serves",), "expected a port too, as the service serves gRPC")
     if registration.port is not None and registration.port == registration.http_port:

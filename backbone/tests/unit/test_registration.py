@@ -31,6 +31,8 @@ serves: [city.parking.v1.ParkingService]
 calls: [city.cameras.v1.CameraService/FindNear]
 secrets: [VAULT__KEY]
 folders: [KEYRING]
+exposes: [/lots.geojson, /fhir]
+reaches: [rooms]
 """
 
 
@@ -52,6 +54,8 @@ def test_reads_everything(tmp_path: Path) -> None:
     assert registration.consumes[0].schema_file == "consumed/alarm_raised.v1.avsc"
     assert registration.secrets == ("VAULT__KEY",)
     assert registration.folders == ("KEYRING",)
+    assert registration.exposes == ("/lots.geojson", "/fhir")
+    assert registration.reaches == ("rooms",)
     assert not produced.compacted
     assert registration.quotas is not None
     assert registration.quotas.producer_byte_rate == 1048576
@@ -100,6 +104,15 @@ def test_a_dead_letter_topic_can_be_read_and_has_none_of_its_own(tmp_path: Path)
         ("[VAULT__KEY]", "[KEY, KEY]", 21, "secrets[1]", "twice"),
         ("[KEYRING]", "[keyring]", 22, "folders[0]", "match"),
         ("[KEYRING]", "[KEYRING, KEYRING]", 22, "folders[1]", "twice"),
+        ("/lots.geojson", "/", 23, "exposes[0]", "match"),
+        ("/lots.geojson", "lots", 23, "exposes[0]", "match"),
+        ("/lots.geojson", "/lots/", 23, "exposes[0]", "match"),
+        ("/lots.geojson", "/fhir", 23, "exposes[1]", "twice"),
+        ("/lots.geojson", "/metrics", 23, "exposes[0]", "not for callers outside"),
+        ("/lots.geojson", "/metrics/all", 23, "exposes[0]", "not for callers outside"),
+        ("http_port: 51063\n", "", 22, "exposes", "http_port"),
+        ("[rooms]", "[Rooms]", 24, "reaches[0]", "match"),
+        ("[rooms]", "[rooms, rooms]", 24, "reaches[1]", "twice"),
         ("retention: 7d", "retention: 7d\n    compacted: 1", 15, "produces[0].compacted", "bool"),
         ("producer_byte_rate: 1048576", "producer_byte_rate: 0", 8, "quotas.producer", "greater"),
     ],
