@@ -72,7 +72,11 @@ class Direct:
         self._open = False
         self._ended = False
         self._sent = meter.create_counter(telemetry.SENT)
-        self._duration = meter.create_histogram(telemetry.DIRECT_DURATION, unit="s")
+        self._duration = meter.create_histogram(
+            telemetry.DIRECT_DURATION,
+            unit="s",
+            explicit_bucket_boundaries_advisory=telemetry.SECONDS,
+        )
         meter.create_observable_gauge(telemetry.DIRECT_WAITING, [self._observe])
 
     async def publish(self, events: Sequence[OutgoingEvent]) -> None:

@@ -33,13 +33,20 @@ class Relay:
     """
 
     def __init__(
-        self, database: Database, publisher: Publisher, settings: OutboxSettings, meter: Meter
+        self,
+        database: Database,
+        publisher: Publisher,
+        settings: OutboxSettings,
+        meter: Meter,
+        topics: Iterable[str] = (),
     ) -> None:
         self._database = database
         self._publisher = publisher
         self._settings = settings
         self._sent = meter.create_counter(telemetry.SENT)
         self._rejected = meter.create_counter(telemetry.OUTBOX_REJECTED)
+        for topic in topics:  # else nobody sees the first one as an increase
+            self._rejected.add(0, {"messaging.destination.name": topic})
         self._oldest: float | None = None
         self._paused: dict[str, float] = {}
         meter.create_observable_gauge(telemetry.OUTBOX_AGE, [self._observe_age], unit="s")

@@ -247,7 +247,8 @@ async def running(
             stopping=stopping,
         )
         service = await bootstrap(backbone)
-        relay = Relay(database, publisher, settings.outbox, meter)
+        written = [produced.topic for produced in registered.produces]
+        relay = Relay(database, publisher, settings.outbox, meter, written)
         senders_stopping = asyncio.Event()
         if serves:
             rpc = RpcServer(

@@ -36,6 +36,9 @@ BUILD = "city.build.info"  # always 1, by version and role
 CERTIFICATE_EXPIRY = "city.certificate.expiry"  # seconds since 1970, of the certificate in use
 BREAKER = "city.rpc.breaker"  # 0 closed, 1 half-open, 2 open, by the neighbour that is called
 
+# Bounds of histograms in seconds: those of the semantic conventions for RPC and messaging.
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+
 SAMPLED_SHARE = 0.01
 # The last spans must not keep a process that is to end: one without a collector gives them up.
 _EXPORT_SECONDS = 2

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, NoReturn, TypeAlias
@@ -39,7 +40,11 @@ class _Guard(grpc.aio.ServerInterceptor):
         self._department = department
         self._policy = policy
         self._deadline = settings.default_deadline_seconds
-        self._duration = meter.create_histogram(telemetry.RPC_SERVER_DURATION, unit="s")
+        self._duration = meter.create_histogram(
+            telemetry.RPC_SERVER_DURATION,
+            unit="s",
+            explicit_bucket_boundaries_advisory=telemetry.SECONDS,
+        )
 
     async def intercept_service(
         self,
@@ -126,7 +131,10 @@ class _Guard(grpc.aio.ServerInterceptor):
         raise AssertionError("abort raises")
 
     def _record(self, method: str, context: Any, started: float) -> None:
-        code = grpc.StatusCode(context.code()).name if context.code() else "OK"
+        if isinstance(sys.exception(), asyncio.CancelledError | GeneratorExit):
+            code = grpc.StatusCode.CANCELLED.name
+        else:
+            code = grpc.StatusCode(context.code()).name if context.code() else "OK"
         self._duration.record(
             time.perf_counter() - started,
             {"rpc.method": method.removeprefix("/"), "rpc.response.status_code": code},

@@ -98,8 +98,14 @@ class Worker:
         self._codec = codec
         self._database = database
         self._consumed = meter.create_counter(telemetry.CONSUMED)
-        self._duration = meter.create_histogram(telemetry.PROCESS_DURATION, unit="s")
+        self._duration = meter.create_histogram(
+            telemetry.PROCESS_DURATION,
+            unit="s",
+            explicit_bucket_boundaries_advisory=telemetry.SECONDS,
+        )
         self._dead = meter.create_counter(telemetry.DEAD_LETTERS)
+        for topic in self._subscriptions:  # else nobody sees the first one as an increase
+            self._dead.add(0, {"messaging.destination.name": topic})
         self._waiting: dict[tuple[str, int], str] = {}
         self._newest: dict[tuple[str, int], float] = {}
 
