@@ -12,6 +12,7 @@ from sensors.domain.silence import SILENT_INTERVALS
 from sensors.store import readings
 
 SILENCES_METRIC = "city.sensors.silences"  # stations found silent
+STATIONS_METRIC = "city.sensors.stations"  # stations in service, by state: heard or silent
 _PER_RUN = 500
 
 
@@ -22,6 +23,7 @@ class Silences:
         self._outbox = outbox
         self._clock = clock
         self._counter = meter.create_counter(SILENCES_METRIC)
+        self._stations = meter.create_gauge(STATIONS_METRIC)
 
     async def tell(self, connection: Connection) -> bool:
         """Publish sensors.station-silent.v1 once per silence; whether there may be more of them.
@@ -36,4 +38,12 @@ class Silences:
         )
         if found:
             self._counter.add(len(found))
-        return len(found) == _PER_RUN
+        more = len(found) == _PER_RUN
+        if not more:
+            await self._measure(connection)
+        return more
+
+    async def _measure(self, connection: Connection) -> None:
+        stations = await readings.count(connection)
+        self._stations.set(stations.heard, {"state": "heard"})
+        self._stations.set(stations.silent, {"state": "silent"})

@@ -125,3 +125,21 @@ async def mark_silent(
         Silent(stations.from_row(row), row["last_received_at"], row["heard_at"])
         async for row in rows
     ]
+
+
+class Stations(NamedTuple):
+    """How many stations in service are heard of, and how many are silent."""
+
+    heard: int
+    silent: int
+
+
+async def count(connection: Connection) -> Stations:
+    """Of all stations that are not retired."""
+    rows = await connection.execute(
+        "select count(*) filter (where c.silent_since is null) as heard,"
+        " count(c.silent_since) as silent"
+        " from station_contact c join station s using (station_id) where not s.retired"
+    )
+    row = await rows.fetchone()
+    return Stations(row["heard"], row["silent"]) if row else Stations(0, 0)
