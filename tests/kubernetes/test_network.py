@@ -18,6 +18,7 @@ PLATFORM = (
     ("registry", "kafka", 9093),
     ("keda", "kafka", 9093),
     ("monitoring", "collector", 8888),
+    ("monitoring", "registry", 8080),
     # Strimzi's policies, beside which ours can only open more.
     ("kafka", "kafka", 9090),
     ("kafka", "kafka", 9091),
