@@ -9,7 +9,7 @@ KUSTOMIZE := $(BIN)/kustomize
 SPEED ?= max
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test lint types check unit clean
+.PHONY: help setup up down status demo test lint types check unit images compose clean
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -42,6 +42,13 @@ check: setup ## import contracts, and registrations against schemas, protos and 
 
 unit: setup ## the tests that need no running part
 	@$(BIN)/python -m pytest $(wildcard */tests/unit services/*/tests/unit services/*/tests/contract)
+
+compose: setup ## the whole city in containers, with rooms and the modelled city: Docker, after `make images`
+	@$(BIN)/meshctl secrets --rooms
+	@$$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) --profile city up -d
+
+images: $(STAMP) ## container images, with Docker: SERVICE=cameras for one, BASE_IMAGE=… for another base
+	@deploy/images/build.sh $(SERVICE)
 
 setup: $(STAMP) ## virtual environment, pinned dependencies, generated stubs, JVM parts
 	@$(BIN)/meshctl fetch

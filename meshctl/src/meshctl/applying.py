@@ -7,22 +7,42 @@ import shutil
 from collections.abc import Callable
 
 from meshctl import kafka, policy
-from meshctl.apply import acls, quotas, schemas, topics, users
+from meshctl.apply import acls, databases, quotas, schemas, topics, users
 from meshctl.catalogue import Catalogue
 from meshctl.credentials import ADMIN, REGISTRY, Credentials
-from meshctl.environment import registry_url
 from meshctl.errors import MeshctlError
 from meshctl.pki import Authority
-from meshctl.ports import HOST, Ports
+from meshctl.places import Places, registry_url
 from meshctl.state import State, write_json
 
 Say = Callable[[str], None]
 
 
-async def broker(catalogue: Catalogue, ports: Ports, credentials: Credentials, say: Say) -> None:
+async def everything(
+    catalogue: Catalogue,
+    places: Places,
+    credentials: Credentials,
+    say: Say,
+    *,
+    with_schemas: bool = True,
+) -> None:
+    """To parts that run: database, broker, registry. Raises ApplyError."""
+    await database(catalogue, places, credentials)
+    await broker(catalogue, places, credentials, say)
+    if with_schemas:
+        await registry(catalogue, places, say)
+
+
+async def database(catalogue: Catalogue, places: Places, credentials: Credentials) -> None:
+    """A role and a database per service. Raises ApplyError."""
+    names = [registration.service for registration in catalogue.services]
+    await databases.apply(places.postgres, names, credentials.postgres)
+
+
+async def broker(catalogue: Catalogue, places: Places, credentials: Credentials, say: Say) -> None:
     """Users, topics, access rules and quotas. Raises ApplyError."""
-    bootstrap = f"{HOST}:{ports['kafka']}"
-    admin = kafka.admin(bootstrap, ADMIN, credentials.kafka[ADMIN])
+    password = credentials.kafka[ADMIN]
+    admin = kafka.admin(places.kafka, ADMIN, password, places.kafka_ca)
 
     def blocking() -> None:
         names = {registration.service for registration in catalogue}
@@ -38,14 +58,15 @@ async def broker(catalogue: Catalogue, ports: Ports, credentials: Credentials, s
         )
 
     await asyncio.to_thread(blocking)
-    changed = await quotas.apply(bootstrap, credentials.kafka[ADMIN], quotas.declared(catalogue))
+    declared = quotas.declared(catalogue)
+    changed = await quotas.apply(places.kafka, password, declared, places.kafka_ca)
     if changed:
         say(f"kafka: {changed} quotas changed")
 
 
-async def registry(catalogue: Catalogue, ports: Ports, say: Say) -> None:
+async def registry(catalogue: Catalogue, places: Places, say: Say) -> None:
     """Schemas and their compatibility rule. Raises ApplyError."""
-    new = await schemas.apply(registry_url(ports), catalogue)
+    new = await schemas.apply(registry_url(places), catalogue)
     total = sum(len(registration.produces) for registration in catalogue)
     say(f"registry: {total} schemas ({new} new)")
 

@@ -18,6 +18,7 @@ from meshctl import (
     catalogue,
     check,
     commands,
+    composing,
     control,
     credentials,
     detaching,
@@ -33,10 +34,14 @@ from meshctl import (
     stack,
     status,
 )
+from meshctl.check import rendered
+from meshctl.composing import command as composed
 from meshctl.credentials import ADMIN
 from meshctl.errors import CheckFailedError, MeshctlError, NotRunningError
 from meshctl.ports import HOST
 from meshctl.principal import environment_of, opened
+from meshctl.register import register
+from meshctl.render.command import render
 from meshctl.settings import load as load_settings
 from meshctl.state import read_json
 
@@ -124,21 +129,26 @@ def show_status(state: StateOption = None, as_json: JsonOption = False) -> None:
     run = folder.read_run()
     running = folder.running() is not None
     lags: list[lag.Lag] = []
-    if (
+    if folder.composed or (
         run is not None
         and running
         and "kafka" in run.parts
         and run.parts["kafka"].status == "ready"
     ):
-        known = catalogue.load(settings, stack.folders(run))
+        known = catalogue.load(settings, stack.folders(run) if run else ())
         passwords = credentials.ensure(folder, [], [])
         try:
             lags = lag.measure(known, read_json(folder.ports), passwords)
         except MeshctlError as error:
             typer.echo(f"meshctl: {error}", err=True)
-    now = status.of(run, running, lags)
+    if folder.composed:
+        now = asyncio.run(composing.look(folder, read_json(folder.ports), passwords, lags))
+    else:
+        now = status.of(run, running, lags)
     if as_json:
         typer.echo(json.dumps(now, indent=2))
+    elif folder.composed:
+        Console().print(status.table(now))
     elif run is None:
         raise NotRunningError(f"no stack runs on {folder.folder}: `meshctl up` starts one")
     else:
@@ -176,10 +186,20 @@ def restart(service: str, state: StateOption = None) -> None:
 
 
 @app.command()
-def apply(state: StateOption = None) -> None:
+def apply(
+    state: StateOption = None,
+    inside: Annotated[
+        bool, typer.Option("--inside", help="From within the network of compose.yaml.")
+    ] = False,
+    schemas: Annotated[bool, typer.Option(help="The registry's schemas too.")] = True,
+) -> None:
     """Apply the registrations again to a running stack."""
     settings, folder = opened(state)
-    asyncio.run(control.apply(settings, folder, typer.echo))
+    if inside:
+        work = composing.apply_inside(settings, folder, typer.echo, with_schemas=schemas)
+    else:
+        work = control.apply(settings, folder, typer.echo, with_schemas=schemas)
+    asyncio.run(work)
 
 
 @app.command("check")
@@ -188,6 +208,8 @@ def run_check(services: ServicesOption = None) -> None:
     settings = load_settings()
     known = catalogue.load(settings, services or ())
     found = check.problems(known)
+    if not services:
+        found += rendered.check(settings.root, known)
     for problem in found:
         typer.echo(problem)
     if found:
@@ -196,14 +218,17 @@ def run_check(services: ServicesOption = None) -> None:
 
 
 def _broker_admin(state: Path | None) -> dict[str, Any]:
-    _, folder = opened(state)
-    run = control.require_running(folder)
-    known = catalogue.load(load_settings(state), stack.folders(run))
+    settings, folder = opened(state)
+    run = None if folder.composed else control.require_running(folder)
+    known = catalogue.load(settings, stack.folders(run) if run else ())
     address = f"{HOST}:{read_json(folder.ports)['kafka']}"
     return kafka.client_settings(address, ADMIN, stack.new_credentials(folder, known).kafka[ADMIN])
 
 
 commands.add(app, environment_of, _broker_admin)
+composed.add(app)
+app.command()(render)
+app.command()(register)
 app.add_typer(replay.app, name="replay")
 import_stations.app.command()(import_cameras.cameras)
 import_stations.app.command()(import_parking.parking)

@@ -95,15 +95,21 @@ def add(app: typer.Typer, environment: Environment, admin: Admin) -> None:
         ] = "",
         faults: Annotated[bool, typer.Option("--faults", help="Kill and restart parts.")] = False,
         keep: Annotated[bool, typer.Option(help="Keep the state folder, to look at.")] = False,
+        against: Annotated[
+            Path | None,
+            typer.Option(help="State folder of a stack in containers that has seen nothing yet."),
+        ] = None,
     ) -> None:
         """Seoul's air to the disaster room, or scenes: 0 when all came out as it must."""
+        if against and faults:
+            raise typer.BadParameter("--against leaves the stack as it is: no --faults")
         if scene == parking.SCENE:
-            running = parking.run(faults, keep, typer.echo)
+            running = parking.run(faults, keep, typer.echo, against)
         elif scene == health.SCENE:
-            running = health.run(faults, keep, typer.echo)
+            running = health.run(faults, keep, typer.echo, against)
         elif scene:
-            running = scenes.run(scene, faults, keep, typer.echo)
+            running = scenes.run(scene, faults, keep, typer.echo, against)
         else:
-            running = demonstration.run(file, faults, keep, typer.echo)
+            running = demonstration.run(file, faults, keep, typer.echo, against)
         if not asyncio.run(running):
             raise typer.Exit(1)

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from meshctl import applying, catalogue, ports, stack
+from meshctl import applying, catalogue, composing, ports, stack
 from meshctl.errors import MeshctlError, NotRunningError, PartFailedError, SettingsError
 from meshctl.parts import how_to_stop
-from meshctl.parts.postgres import PostgresPart
+from meshctl.places import Local
 from meshctl.processes import end
 from meshctl.settings import Settings
 from meshctl.state import Run, State, read_json, write_json
@@ -23,6 +23,8 @@ _CHUNK = 64 * 1024
 
 def require_running(state: State) -> Run:
     """The run on this state folder. Raises NotRunningError."""
+    if state.composed:
+        raise NotRunningError(f"{state.folder} is of containers: use docker-compose")
     run = state.running()
     if run is None:
         raise NotRunningError(f"no stack runs on {state.folder}: `meshctl up` starts one")
@@ -54,19 +56,21 @@ async def restart(settings: Settings, state: State, name: str, say: Say) -> None
     say(f"{name} ready")
 
 
-async def apply(settings: Settings, state: State, say: Say) -> None:
+async def apply(settings: Settings, state: State, say: Say, *, with_schemas: bool = True) -> None:
     """Make the running stack agree with the registrations as they are now."""
+    if state.composed:
+        await composing.apply(settings, state, say, with_schemas=with_schemas)
+        return
     run = require_running(state)
     known = catalogue.load(settings, stack.folders(run))
     chosen = {**ports.wanted(settings, known, {}), **read_json(state.ports)}
     write_json(state.ports, chosen)
     credentials = stack.new_credentials(state, known)
     await asyncio.to_thread(applying.files, known, state)
-    names = [service.service for service in known.services]
-    await PostgresPart(state, chosen, credentials).provision(names)
-    await applying.broker(known, chosen, credentials, say)
-    await applying.registry(known, chosen, say)
-    absent = [name for name in names if name not in run.parts]
+    await applying.everything(
+        known, Local(chosen, state), credentials, say, with_schemas=with_schemas
+    )
+    absent = [found.service for found in known.services if found.service not in run.parts]
     if absent and not run.backbone_only:
         say(f"registered, and started by the next up: {', '.join(absent)}")
 

@@ -63,6 +63,17 @@ def ensure(
     return Credentials(kafka, postgres, cluster_id, services)
 
 
+def stored(state: State) -> Credentials:
+    """Those that were made before, as they are."""
+    kept = read_json(state.secrets)
+    return Credentials(
+        kept.get("kafka", {}),
+        kept.get("postgres", {}),
+        kept.get("cluster_id", ""),
+        kept.get("services", {}),
+    )
+
+
 @contextmanager
 def _one_at_a_time(state: State) -> Iterator[None]:
     """Two commands at once must not make two keys of which one is lost."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from city_backbone.registration import Registration
 from confluent_kafka import (
     Consumer,
-    ConsumerGroupTopicPartitions,
     KafkaException,
     TopicPartition,
 )
@@ -70,7 +69,7 @@ def _measure(
         ]
         if registration.is_client or not partitions:
             continue
-        committed = _committed(admin, registration.group)
+        committed = _committed(settings, registration.group, partitions)
         first, end = _offsets(admin, partitions)
         pending = {
             partition: max(committed.get(partition, 0), first[partition])
@@ -103,12 +102,20 @@ def of_topic(
     return Lag(group, topic, seconds, sum(records[partition] for partition in behind))
 
 
-def _committed(admin: AdminClient, group: str) -> dict[Partition, int]:
-    request = [ConsumerGroupTopicPartitions(group)]
-    answer = admin.list_consumer_group_offsets(request)[group].result(timeout=_DEADLINE_SECONDS)
+def _committed(
+    settings: Mapping[str, object], group: str, partitions: Iterable[Partition]
+) -> dict[Partition, int]:
+    """Asked as a consumer that never joins: librdkafka's admin client ends the process with a
+    segmentation fault while the coordinator is loading (confluentinc/librdkafka#5040, in 2.16)."""
+    consumer = Consumer({**settings, "group.id": group, "enable.auto.commit": False})
+    try:
+        wanted = [TopicPartition(topic, number) for topic, number in partitions]
+        answer = consumer.committed(wanted, timeout=_DEADLINE_SECONDS)
+    finally:
+        consumer.close()
     return {
         (one.topic, one.partition): one.offset
-        for one in answer.topic_partitions or []
+        for one in answer
         if one.offset >= 0 and one.error is None
     }
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from meshctl import catalogue, environment, stack
 from meshctl.errors import NotRunningError
+from meshctl.places import Local
 from meshctl.settings import Settings
 from meshctl.settings import load as load_settings
 from meshctl.state import State, read_json
@@ -30,6 +31,5 @@ def environment_of(name: str, state: Path | None) -> dict[str, str]:
     ports = read_json(folder.ports)
     if not ports:
         raise NotRunningError(f"no stack was ever started on {folder.folder}: `meshctl up` does")
-    return environment.of(
-        known.find(name), known, ports, stack.new_credentials(folder, known), folder
-    )
+    credentials = stack.new_credentials(folder, known)
+    return environment.of(known.find(name), known, Local(ports, folder), credentials)

@@ -22,6 +22,7 @@ from meshctl.parts.kafka import KafkaPart
 from meshctl.parts.postgres import PostgresPart
 from meshctl.parts.registry import RegistryPart
 from meshctl.parts.service import ServicePart
+from meshctl.places import Local
 from meshctl.settings import Settings
 from meshctl.state import ProcessId, Run, State, read_json, write_json, write_text
 from meshctl.supervisor import Supervisor
@@ -75,6 +76,8 @@ async def up(
     The caller holds the state folder's lock. Raises MeshctlError when something cannot start;
     what had started is stopped then.
     """
+    if state.composed:
+        raise MeshctlError(f"{state.folder} is of containers: choose another with --state")
     known = catalogue.load(settings, options.services)
     java = await jvm.ensure(settings, say)
     applying.require_space(state)
@@ -148,12 +151,13 @@ async def _start(stack: Stack, java: Jvm, say: Say) -> None:
     await asyncio.gather(postgres.prepare(), kafka.prepare())
     await stack.supervisor.start([postgres, kafka])
     say(f"postgres ready on port {postgres.port}, kafka on port {kafka.port}")
-    await postgres.provision([registration.service for registration in known.services])
-    await applying.broker(known, stack.ports, stack.credentials, say)
+    places = Local(stack.ports, state)
+    await applying.database(known, places, stack.credentials)
+    await applying.broker(known, places, stack.credentials, say)
     registry.prepare()
     await stack.supervisor.start([registry])
     say(f"registry ready on port {registry.port}")
-    await applying.registry(known, stack.ports, say)
+    await applying.registry(known, places, say)
     if stack.options.rooms:
         standing_in = rooms.prepare(state, settings.root, stack.ports)
         await stack.supervisor.start(standing_in)
@@ -177,7 +181,7 @@ def _environment(stack: Stack, name: str) -> Callable[[], dict[str, str]]:
         known = catalogue.load(stack.settings, stack.options.services)
         ports = {**stack.ports, **read_json(stack.state.ports)}
         credentials = new_credentials(stack.state, known)
-        return environment.of(known.find(name), known, ports, credentials, stack.state)
+        return environment.of(known.find(name), known, Local(ports, stack.state), credentials)
 
     return current
 

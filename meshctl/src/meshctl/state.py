@@ -82,6 +82,7 @@ class State:
         self.registry = folder / "registry"
         self.postgres = folder / "postgres"
         self.folders = folder / "folders"
+        self.containers = folder / "containers"
         self.secrets = folder / "secrets.json"
         self.ports = folder / "ports.json"
         self.run = folder / "run.json"
@@ -94,6 +95,11 @@ class State:
                 path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise MeshctlError(f"{self.folder}: cannot be made: {error.strerror}") from error
+
+    @property
+    def composed(self) -> bool:
+        """Whether it is of containers: compose runs them, nothing here supervises them."""
+        return self.containers.is_dir()
 
     def folder_of(self, service: str, setting: str) -> Path:
         """Where a service keeps the files of one of its `folders`."""

@@ -35,17 +35,22 @@ class Status(TypedDict):
 def of(run: Run | None, running: bool, lags: Iterable[Lag]) -> Status:
     """The status of a run, or of none."""
     parts = {name: _part(part) for name, part in run.parts.items()} if run else {}
-    lag: dict[str, dict[str, float | None]] = {}
-    for one in lags:
-        seconds = None if one.seconds is None else round(one.seconds, 1)
-        lag.setdefault(one.group, {})[one.topic] = seconds
     ready = run is not None and running and run.phase == "ready"
     return {
         "running": running,
         "ready": ready and all(part["up"] and part["status"] == "ready" for part in parts.values()),
         "parts": parts,
-        "lag": lag,
+        "lag": lag_by_group(lags),
     }
+
+
+def lag_by_group(lags: Iterable[Lag]) -> dict[str, dict[str, float | None]]:
+    """In seconds, by group and topic."""
+    lag: dict[str, dict[str, float | None]] = {}
+    for one in lags:
+        seconds = None if one.seconds is None else round(one.seconds, 1)
+        lag.setdefault(one.group, {})[one.topic] = seconds
+    return lag
 
 
 def table(status: Status, extra: Sequence[tuple[str, str]] = ()) -> Table:

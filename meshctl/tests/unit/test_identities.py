@@ -13,6 +13,7 @@ import pytest
 from city_backbone.registration import Registration, load_all
 from cryptography import x509
 from meshctl.errors import MeshctlError
+from meshctl.places import Local
 from meshctl.state import State
 
 from meshctl import credentials, environment, pki, policy
@@ -152,7 +153,7 @@ def test_environment_of_a_service_and_of_a_client(
     state = State(tmp_path)
     secrets = credentials.ensure(state, by_name, ["sensors", "emergency"])
     service, client = (
-        environment.of(by_name[name], registrations, PORTS, secrets, state)
+        environment.of(by_name[name], registrations, Local(PORTS, state), secrets)
         for name in ("emergency", "operator")
     )
     assert service["EMERGENCY_KAFKA__USERNAME"] == "emergency"
@@ -174,7 +175,7 @@ def test_only_the_service_that_names_a_secret_gets_it(
     settings = {name: found.secrets for name, found in everyone.items()}
     known = credentials.ensure(state, everyone, ["sensors", "emergency"], settings)
     given = {
-        name: environment.of(found, registrations, PORTS, known, state)
+        name: environment.of(found, registrations, Local(PORTS, state), known)
         for name, found in everyone.items()
     }
     key = known.services["sensors"]["VAULT__KEY"]

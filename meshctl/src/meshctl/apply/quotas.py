@@ -7,10 +7,12 @@ jars, so the two requests (KIP-546, version 0) are spelled here for aiokafka's a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from aiokafka.helpers import create_ssl_context
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Float64, Int8, Int16, Int32, Schema, String
 from city_backbone.registration import Registration
@@ -95,14 +97,15 @@ def declared(registrations: Iterable[Registration]) -> dict[str, dict[str, float
     }
 
 
-async def apply(bootstrap: str, password: str, wanted: Quotas) -> int:
+async def apply(bootstrap: str, password: str, wanted: Quotas, ca_file: Path | None = None) -> int:
     """Make the broker's limits by user exactly these; how many were changed.
 
     Raises ApplyError.
     """
     admin = AIOKafkaAdminClient(
         bootstrap_servers=bootstrap,
-        security_protocol="SASL_PLAINTEXT",
+        security_protocol="SASL_SSL" if ca_file else "SASL_PLAINTEXT",
+        ssl_context=create_ssl_context(cafile=str(ca_file)) if ca_file else None,
         sasl_mechanism="SCRAM-SHA-512",
         sasl_plain_username=ADMIN,
         sasl_plain_password=password,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 from cryptography import x509
@@ -27,11 +27,11 @@ from meshctl.demo.health_fhir import Hospital
 from meshctl.demo.health_plan import DEPARTMENT, PlayedScene
 from meshctl.demo.health_room import FireRoom, Peer
 from meshctl.demo.health_scenes import Scenes
-from meshctl.demo.trial import Trial, folder
+from meshctl.demo.trial import Trial, trial
 from meshctl.errors import MeshctlError
 from meshctl.parts.rooms import listener, record
 from meshctl.ports import HOST
-from meshctl.state import read_json, write_json
+from meshctl.state import read_json
 
 SCENE = "health"
 _DEPARTMENTS = (DEPARTMENT, "emergency")
@@ -55,12 +55,11 @@ class HealthDemo:
 
         Raises MeshctlError when a part cannot be started or does not finish in time.
         """
-        key = secrets.token_urlsafe(24)
-        for department, settings in _settings(key, patient=self.with_faults).items():
-            write_json(self.trial.state.environments / f"{department}.json", settings, 0o600)
+        for department, further in settings(patient=self.with_faults).items():
+            self.trial.give(department, further)
         async with self.trial.up(alone=True):
             started = time.monotonic()
-            scenes = await self._play(key)
+            scenes = await self._play()
             found, result = await self._settled(scenes)
             intact = await self._register_is_intact()
             seconds = time.monotonic() - started
@@ -69,12 +68,15 @@ class HealthDemo:
             self.say(problem)
         if not intact:
             self.say("register: its chain is broken")
+        if self.trial.existing:
+            self.say("not looked at: what lies in the clear in broker's and database's volumes")
         print(json.dumps(_summary(scenes, result, found, seconds)), flush=True)
         return result.right and not found.rejected and intact
 
-    async def _play(self, key: str) -> Sequence[PlayedScene]:
+    async def _play(self) -> Sequence[PlayedScene]:
         calls = CountedCalls(DEPARTMENT)
         ports = self.trial.ports
+        key = (await self.trial.environment(DEPARTMENT))[f"{DEPARTMENT.upper()}_FHIR__KEY"]
         hospital = Hospital(f"http://{HOST}:{ports[f'{DEPARTMENT}.http']}/fhir", key)
         room = await self._room()
         try:
@@ -107,11 +109,11 @@ class HealthDemo:
 
     async def _room(self) -> FireRoom:
         ports, state = self.trial.ports, self.trial.state
-        settings = read_json(state.environments / "emergency.json")
-        peers = json.loads(settings["EMERGENCY_PEER_ROOMS"])
+        told = read_json(state.environments / "emergency.json")
+        peers = json.loads(told["EMERGENCY_PEER_ROOMS"])
         own = next(one for one in peers if one["name"] == _ROOM)
         peer = Peer(
-            f"http://{HOST}:{ports['emergency.http']}",
+            f"http://{self.trial.address('emergency.http')}",
             own["api_key"],
             own["send_code"],
             own["system_code"],
@@ -145,20 +147,22 @@ class HealthDemo:
         return bool(verdict["intact"]) and int(verdict["head"]["sequence"]) > 0
 
 
-async def run(with_faults: bool, keep: bool, say: Callable[[str], None]) -> bool:
-    """The scenes in a temporary state folder; `keep` leaves it there and says where."""
+async def run(
+    with_faults: bool, keep: bool, say: Callable[[str], None], against: Path | None
+) -> bool:
+    """The scenes on a stack of their own, which `keep` leaves to look at, or `against` another."""
     # Faults are told of once, not by each of the calls that wait for their end.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    async with folder(keep, say) as state:
-        return await HealthDemo(Trial(state, _DEPARTMENTS), with_faults, say).run()
+    async with trial(_DEPARTMENTS, keep, say, against) as stack:
+        return await HealthDemo(stack, with_faults, say).run()
 
 
-def _settings(key: str, *, patient: bool) -> Mapping[str, Mapping[str, str]]:
-    """Of the departments. Cameras, air and parking are not there: emergency tries again for as
-    long as a service that was killed needs, and then says what is missing."""
+def settings(*, patient: bool = False) -> Mapping[str, Mapping[str, str]]:
+    """What a stack must be given by department. Cameras, air and parking may not be there:
+    emergency tries again for as long as a service that was killed needs, and then says what is
+    missing."""
     return {
         DEPARTMENT: {
-            "HEALTH_FHIR__KEY": key,
             "HEALTH_PEOPLE__FOLLOW_UP_EVERY_SECONDS": "0.3",
             "HEALTH_PEOPLE__WITHDRAW_EVERY_SECONDS": "0.3",
         },

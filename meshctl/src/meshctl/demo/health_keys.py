@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
 from meshctl.demo.health_plan import Content
+from meshctl.errors import MeshctlError
 
 _WRAPPING = "city.health.keyring.v1/wrap"
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -38,6 +39,8 @@ def keyring(folder: Path, department_key: bytes) -> Mapping[str, bytes]:
             found[path.stem] = box.open(path.read_bytes(), _bytes(path.stem))
         except (Unreadable, FileNotFoundError):
             continue
+        except PermissionError:
+            raise MeshctlError(f"{path}: a container's own file, which root can read") from None
     return found
 
 

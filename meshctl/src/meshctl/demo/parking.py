@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 from rich.console import Console
@@ -23,9 +24,8 @@ from meshctl.demo.parking_evidence import ParkingEvidence, collect, is_disputed
 from meshctl.demo.parking_plan import DEPARTMENT, Doubt, PlayedScene
 from meshctl.demo.parking_scenes import Scenes
 from meshctl.demo.parking_stage import build, tomorrow
-from meshctl.demo.trial import Trial, folder
+from meshctl.demo.trial import Trial, trial
 from meshctl.errors import MeshctlError
-from meshctl.state import write_json
 
 SCENE = "parking"
 _DEPARTMENTS = (DEPARTMENT, "emergency")
@@ -64,8 +64,7 @@ class ParkingDemo:
         Raises MeshctlError when a part cannot be started or does not finish in time.
         """
         pace = _PATIENT if self.with_faults else _QUICK
-        settings = self.trial.state.environments / f"{DEPARTMENT}.json"
-        write_json(settings, _environment(pace), 0o600)
+        self.trial.give(DEPARTMENT, _environment(pace))
         async with self.trial.up(alone=True, rooms=False):
             started = time.monotonic()
             dsn = (await self.trial.databases())[DEPARTMENT]
@@ -125,12 +124,19 @@ class ParkingDemo:
         return await self.trial.settled(look, lambda found: not found[1].lost, _SETTLE_SECONDS)
 
 
-async def run(with_faults: bool, keep: bool, say: Callable[[str], None]) -> bool:
-    """The scenes in a temporary state folder; `keep` leaves it there and says where."""
+async def run(
+    with_faults: bool, keep: bool, say: Callable[[str], None], against: Path | None
+) -> bool:
+    """The scenes on a stack of their own, which `keep` leaves to look at, or `against` another."""
     # Faults are told of once, not by each of the calls that wait for their end.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    async with folder(keep, say) as state:
-        return await ParkingDemo(Trial(state, _DEPARTMENTS), with_faults, say).run()
+    async with trial(_DEPARTMENTS, keep, say, against) as stack:
+        return await ParkingDemo(stack, with_faults, say).run()
+
+
+def settings() -> Mapping[str, Mapping[str, str]]:
+    """What a stack must be given by department for the scenes to be played without faults."""
+    return {DEPARTMENT: _environment(_QUICK)}
 
 
 def _environment(pace: Pace) -> Mapping[str, str]:

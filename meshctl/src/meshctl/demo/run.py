@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from meshctl.demo import account, evidence, expected, faults, tables
-from meshctl.demo.trial import Trial, folder
+from meshctl.demo.trial import Trial, trial
 from meshctl.errors import MeshctlError
 from meshctl.parts.rooms import listener, record
 from meshctl.ports import HOST
@@ -110,10 +110,12 @@ class Demo:
                 await trouble
 
 
-async def run(file: Path, with_faults: bool, keep: bool, say: Callable[[str], None]) -> bool:
-    """The demo in a temporary state folder; `keep` leaves it there and says where."""
-    async with folder(keep, say) as state:
-        return await Demo(file, Trial(state, _DEPARTMENTS), with_faults, say).run()
+async def run(
+    file: Path, with_faults: bool, keep: bool, say: Callable[[str], None], against: Path | None
+) -> bool:
+    """The demo on a stack of its own, whose folder `keep` leaves there, or `against` another."""
+    async with trial(_DEPARTMENTS, keep, say, against) as stack:
+        return await Demo(file, stack, with_faults, say).run()
 
 
 def _accepted(dsn: str) -> int:

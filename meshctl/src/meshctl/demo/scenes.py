@@ -19,7 +19,7 @@ from rich.table import Table
 from loadtests.city.scenes.outcome import Played
 from meshctl.demo import faults, scene_account, scene_evidence
 from meshctl.demo.scene_account import Outcome
-from meshctl.demo.trial import Trial, folder
+from meshctl.demo.trial import Trial, trial
 from meshctl.errors import MeshctlError
 from meshctl.parts.rooms import listener, record
 from meshctl.ports import HOST
@@ -136,10 +136,12 @@ class Scenes:
             raise MeshctlError(f"a database went away: {error}") from error
 
 
-async def run(names: str, with_faults: bool, keep: bool, say: Callable[[str], None]) -> bool:
-    """The scenes in a temporary state folder; `keep` leaves it there and says where."""
-    async with folder(keep, say) as state:
-        return await Scenes(names, Trial(state, _DEPARTMENTS), with_faults, say).run()
+async def run(
+    names: str, with_faults: bool, keep: bool, say: Callable[[str], None], against: Path | None
+) -> bool:
+    """The scenes on a stack of their own, which `keep` leaves to look at, or `against` another."""
+    async with trial(_DEPARTMENTS, keep, say, against) as stack:
+        return await Scenes(names, stack, with_faults, say).run()
 
 
 def _begun(dsn: str) -> bool:

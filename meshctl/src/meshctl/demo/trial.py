@@ -1,4 +1,4 @@
-"""A stack of its own in one state folder, as a demo needs it."""
+"""A stack in one state folder, as a demo needs it: its own, or one that runs already."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ import psycopg
 
 from meshctl.demo import evidence
 from meshctl.errors import MeshctlError
+from meshctl.ports import HOST
 from meshctl.settings import load as load_settings
-from meshctl.state import State, read_json
+from meshctl.state import State, read_json, write_json
 
 Say = Callable[[str], None]
 _Found = TypeVar("_Found")
@@ -34,6 +35,8 @@ class Trial:
 
     folder: Path
     departments: tuple[str, ...]
+    existing: bool = False
+    """Whether its stack was started by others, in containers. It must have seen nothing yet."""
 
     @property
     def state(self) -> State:
@@ -46,7 +49,14 @@ class Trial:
 
     @asynccontextmanager
     async def up(self, *, alone: bool = False, rooms: bool = True) -> AsyncIterator[None]:
-        """The whole stack, or the trial's departments `alone`; stopped at the end."""
+        """The whole stack, or the trial's departments `alone`; stopped at the end.
+
+        One that exists is left as it is. Raises MeshctlError unless all of it is ready.
+        """
+        if self.existing:
+            await self.meshctl("status")
+            yield
+            return
         options = ["--rooms"] if rooms else []
         if alone:
             services = self.folder / "services"
@@ -59,6 +69,25 @@ class Trial:
             yield
         finally:
             await self.meshctl("down")
+
+    def give(self, department: str, settings: Mapping[str, str]) -> None:
+        """Further settings of a department that is not started yet.
+
+        Raises MeshctlError when one that exists was not given them.
+        """
+        file = self.state.environments / f"{department}.json"
+        if not self.existing:
+            write_json(file, settings, 0o600)
+        elif missing := settings.items() - read_json(file).items():
+            raise MeshctlError(
+                f"{department} was started without {', '.join(sorted(dict(missing)))}:"
+                " `meshctl secrets --demo` before it is started"
+            )
+
+    def address(self, listener: str) -> str:
+        """Where a department's listener, as ``health.http``, is reached from within the mesh."""
+        host = listener.partition(".")[0] if self.existing else HOST
+        return f"{host}:{self.ports[listener]}"
 
     async def arrived(self) -> None:
         """Wait until no group lags, no outbox holds anything and no room is owed anything."""
@@ -124,6 +153,18 @@ class Trial:
             return False
         lags = _lags(status)
         return bool(lags) and all(seconds == 0 for seconds in lags)
+
+
+@asynccontextmanager
+async def trial(
+    departments: tuple[str, ...], keep: bool, say: Say, against: Path | None
+) -> AsyncIterator[Trial]:
+    """In a temporary state folder, which `keep` leaves there; or `against` an existing stack's."""
+    if against is not None:
+        yield Trial(against, departments, existing=True)
+        return
+    async with folder(keep, say) as state:
+        yield Trial(state, departments)
 
 
 @asynccontextmanager

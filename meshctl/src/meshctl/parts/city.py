@@ -9,6 +9,14 @@ from pathlib import Path
 
 from meshctl.parts.base import Command
 
+RATES = {
+    "LOADTESTS_HOURS_PER_SECOND": "0.25",
+    "LOADTESTS_CAMERAS_RATE": "0.1",
+    "LOADTESTS_PARKING_RATE": "12",
+    "LOADTESTS_HEALTH_RATE": "6",
+    "LOADTESTS_ACUTE_PER_HOUR": "4",
+}
+
 
 class CityPart:
     """The workload model, played until it is stopped."""
@@ -25,13 +33,8 @@ class CityPart:
         self._environment = environment
 
     def command(self) -> Command:
-        rates = (
-            *("--hours-per-second", "0.25", "--cameras-rate", "0.1", "--parking-rate", "12"),
-            *("--health-rate", "6", "--acute-per-hour", "4"),
-        )
-        return Command(
-            (sys.executable, "-m", "loadtests.city", *rates), self._root, self._environment()
-        )
+        environment = {**RATES, **self._environment()}
+        return Command((sys.executable, "-m", "loadtests.city"), self._root, environment)
 
     async def ready(self) -> bool:
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 from meshctl import kafka
@@ -16,7 +17,7 @@ from meshctl.settings import Settings
 from meshctl.state import State, write_text
 
 _FORMAT_SECONDS = 120.0
-_SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
+SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
 _PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 
 
@@ -46,14 +47,11 @@ class KafkaPart:
         write_text(self._properties, self._configuration(), mode=0o600)
         if (self._data / "meta.properties").is_file():
             return
-        # The tool takes the password as an argument: other users of the machine could read it
-        # in the process list for the two seconds that this runs, as with Kafka's own script.
-        password = self._credentials.kafka[ADMIN]
+        arguments = self._state.kafka / "format.args"
+        write_text(arguments, formatting(str(self._properties), self._credentials), mode=0o600)
         process = await asyncio.create_subprocess_exec(
             *self._java("-XX:TieredStopAtLevel=1"),
-            *("kafka.tools.StorageTool", "format", "--config", str(self._properties)),
-            *("--cluster-id", self._credentials.cluster_id),
-            *("--add-scram", f"SCRAM-SHA-512=[name={ADMIN},password={password}]"),
+            *("kafka.tools.StorageTool", "format", f"@{arguments}"),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -64,6 +62,8 @@ class KafkaPart:
             if process.returncode is None:
                 process.kill()
             raise
+        finally:
+            arguments.unlink(missing_ok=True)
         if process.returncode != 0:
             lines = output.decode(errors="replace").strip().splitlines() or ["no reason given"]
             raise PartFailedError(f"kafka: its storage could not be formatted: {lines[-1]}")
@@ -98,22 +98,44 @@ class KafkaPart:
 
     def _configuration(self) -> str:
         clients, controller = self._ports["kafka"], self._ports["kafka.controller"]
-        password = self._credentials.kafka[ADMIN]
-        login = f'required username="{ADMIN}" password="{password}"'
-        return "\n".join(
-            (
-                _read(self._settings.local / "kafka.properties"),
-                "# From here on by meshctl.",
-                f"listeners=CLIENTS://{HOST}:{clients},CONTROLLER://{HOST}:{controller}",
-                f"advertised.listeners=CLIENTS://{HOST}:{clients}",
-                f"controller.quorum.voters=1@{HOST}:{controller}",
-                f"log.dirs={self._data}",
-                f"listener.name.clients.scram-sha-512.sasl.jaas.config={_SCRAM} {login};",
-                "listener.name.controller.plain.sasl.jaas.config="
-                f'{_PLAIN} {login} user_{ADMIN}="{password}";',
-                "",
-            )
+        own = {
+            "listeners": f"CLIENTS://{HOST}:{clients},CONTROLLER://{HOST}:{controller}",
+            "advertised.listeners": f"CLIENTS://{HOST}:{clients}",
+            "controller.quorum.voters": f"1@{HOST}:{controller}",
+            "log.dirs": str(self._data),
+        }
+        return configuration(self._settings.local, self._credentials, own)
+
+
+def configuration(local: Path, credentials: Credentials, own: Mapping[str, str]) -> str:
+    """The broker's properties: what holds everywhere, what is its `own`, and its logins."""
+    password = credentials.kafka[ADMIN]
+    login = f'required username="{ADMIN}" password="{password}"'
+    return "\n".join(
+        (
+            _read(local / "kafka.properties"),
+            "# From here on by meshctl.",
+            *(f"{name}={value}" for name, value in own.items()),
+            f"listener.name.clients.scram-sha-512.sasl.jaas.config={SCRAM} {login};",
+            "listener.name.controller.plain.sasl.jaas.config="
+            f'{_PLAIN} {login} user_{ADMIN}="{password}";',
+            "",
         )
+    )
+
+
+def formatting(properties: str, credentials: Credentials) -> str:
+    """What Kafka's storage tool is told, one argument a line.
+
+    It reads them from a file: a password among its arguments would be in the process list.
+    """
+    login = f"SCRAM-SHA-512=[name={ADMIN},password={credentials.kafka[ADMIN]}]"
+    return "\n".join(
+        (
+            *("--config", properties, "--cluster-id", credentials.cluster_id),
+            *("--add-scram", login, ""),
+        )
+    )
 
 
 def _read(path: Path) -> str:

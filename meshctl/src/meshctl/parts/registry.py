@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 from meshctl.credentials import REGISTRY, Credentials
@@ -60,19 +61,26 @@ class RegistryPart:
         return await answers(f"http://{HOST}:{self.port}/health/live")
 
     def _configuration(self) -> str:
-        password = self._credentials.kafka[REGISTRY]
-        jaas = f'{_LOGIN} required username="{REGISTRY}" password="{password}";'
-        static = Path(self._settings.local / "registry.properties").read_text(encoding="utf-8")
-        return "\n".join(
-            (
-                static,
-                "# From here on by meshctl.",
-                f"quarkus.http.port={self.port}",
-                f"apicurio.storage.snapshot.location={self._state.registry}",
-                f"apicurio.kafkasql.bootstrap.servers={HOST}:{self._ports['kafka']}",
-                "apicurio.kafka.common.security.protocol=SASL_PLAINTEXT",
-                "apicurio.kafka.common.sasl.mechanism=SCRAM-SHA-512",
-                f"apicurio.kafka.common.sasl.jaas.config={jaas}",
-                "",
-            )
+        own = {
+            "quarkus.http.port": str(self.port),
+            "apicurio.storage.snapshot.location": str(self._state.registry),
+            "apicurio.kafkasql.bootstrap.servers": f"{HOST}:{self._ports['kafka']}",
+            "apicurio.kafka.common.security.protocol": "SASL_PLAINTEXT",
+        }
+        return configuration(self._settings.local, self._credentials, own)
+
+
+def configuration(local: Path, credentials: Credentials, own: Mapping[str, str]) -> str:
+    """The registry's properties: what holds everywhere, what is its `own`, and its login."""
+    password = credentials.kafka[REGISTRY]
+    jaas = f'{_LOGIN} required username="{REGISTRY}" password="{password}";'
+    return "\n".join(
+        (
+            (local / "registry.properties").read_text(encoding="utf-8"),
+            "# From here on by meshctl.",
+            *(f"{name}={value}" for name, value in own.items()),
+            "apicurio.kafka.common.sasl.mechanism=SCRAM-SHA-512",
+            f"apicurio.kafka.common.sasl.jaas.config={jaas}",
+            "",
         )
+    )

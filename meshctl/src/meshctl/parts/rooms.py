@@ -6,7 +6,7 @@ import json
 import secrets
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,15 +88,26 @@ class RoomPart:
 
 
 def prepare(state: State, root: Path, ports: Ports) -> Sequence[RoomPart]:
-    """The stand-ins; `emergency` is told of them by its file of further settings."""
+    """The stand-ins, `emergency` told of them."""
+    keys = {room.name: new_key() for room in ROOMS}
+    introduce(state, keys, lambda room: f"http://{HOST}:{ports[listener(room.name)]}")
+    return [RoomPart(room, state, root, ports, keys[room.name]) for room in ROOMS]
+
+
+def new_key() -> str:
+    """What a room and `emergency` let each other in with."""
+    return secrets.token_urlsafe(16)
+
+
+def introduce(state: State, keys: Mapping[str, str], url: Callable[[Room], str]) -> None:
+    """Tell `emergency` of the rooms, by its file of further settings."""
     file = state.environments / "emergency.json"
     own = read_json(file)
-    keys = {room.name: secrets.token_urlsafe(16) for room in ROOMS}
     own["EMERGENCY_ROOMS"] = json.dumps(
         [
             {
                 "name": room.name,
-                "url": f"http://{HOST}:{ports[listener(room.name)]}",
+                "url": url(room),
                 "api_key": keys[room.name],
                 "desks": room.desks,
             }
@@ -115,4 +126,3 @@ def prepare(state: State, root: Path, ports: Ports) -> Sequence[RoomPart]:
         ]
     )
     write_json(file, own, 0o600)
-    return [RoomPart(room, state, root, ports, keys[room.name]) for room in ROOMS]
