@@ -1,9 +1,11 @@
 """Starts that migrate: several at once, and after one that was killed in the middle."""
 
 import asyncio
+import getpass
 from typing import Any
 
 import psycopg
+import pytest
 from city_backbone.database import migrate
 from city_backbone.settings import DatabaseSettings
 from pydantic import SecretStr
@@ -40,6 +42,29 @@ async def test_a_database_of_an_earlier_release_gets_what_is_new(
     await migrate(settings, "probe")
     await database.execute("drop table register_record")
     await database.execute("delete from _yoyo_migration where migration_id = '0002.register'")
+    await migrate(settings, "probe")
+    rows = await database.execute("select count(*) as count from register_record")
+    assert await rows.fetchone() == {"count": 0}
+
+
+async def test_a_migration_that_could_not_be_noted_had_no_effect(
+    environment: dict[str, str],
+    database: psycopg.AsyncConnection[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As in a container whose user has no name; the next start begins it anew."""
+    settings = DatabaseSettings(dsn=SecretStr(environment["PROBE_DATABASE__DSN"]))
+    await migrate(settings, "probe")
+    await database.execute("drop table register_record")
+    await database.execute("delete from _yoyo_migration where migration_id = '0002.register'")
+
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 10001")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(getpass, "getuser", nameless)
+        with pytest.raises(KeyError):
+            await migrate(settings, "probe")
     await migrate(settings, "probe")
     rows = await database.execute("select count(*) as count from register_record")
     assert await rows.fetchone() == {"count": 0}
