@@ -1,0 +1,1 @@
+"""The open-loop driver of the load tests."""

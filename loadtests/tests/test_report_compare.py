@@ -1,0 +1,61 @@
+"""Two runs against each other: a planted change is found, noise is not."""
+
+from pathlib import Path
+
+import pytest
+
+from loadtests.report import compare as comparing
+from loadtests.report.__main__ import main
+from loadtests.tests.report_sample import sample
+
+_ONE = {"cameras.PublishDetections": 60.0}
+
+
+def _two(tmp_path: Path, slower: float, seed: int = 2) -> tuple[Path, Path]:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    return (
+        sample(tmp_path / "a", seed=1, operations=_ONE),
+        sample(tmp_path / "b", seed=seed, operations=_ONE, slower=slower),
+    )
+
+
+def _responses(comparison: comparing.Comparison) -> dict[str, comparing.Row]:
+    return {row.percentile: row for row in comparison.rows if row.name.endswith(" response")}
+
+
+def test_a_change_of_a_fifth_is_found(tmp_path: Path) -> None:
+    a, b = _two(tmp_path, slower=1.2)
+    there, back = comparing.compare(a, b, draws=200), comparing.compare(b, a, draws=200)
+    row = _responses(there)["p50"]
+    assert row.low < 1.2 < row.high
+    assert (row.verdict, there.verdict) == ("worse", "worse")
+    assert _responses(back)["p50"].verdict == "better"
+
+
+@pytest.mark.parametrize("seed", range(2, 6))
+def test_noise_is_no_difference(tmp_path: Path, seed: int) -> None:
+    comparison = comparing.compare(*_two(tmp_path, 1.0, seed), draws=200)
+    assert {row.verdict for row in comparison.rows} <= {"no difference", "too few calls"}
+    assert any("seed" in one for one in comparison.warnings)
+
+
+def test_the_same_seed_gives_the_same_intervals(tmp_path: Path) -> None:
+    a, b = _two(tmp_path, 1.1)
+    first, second = comparing.compare(a, b, draws=50), comparing.compare(a, b, draws=50)
+    assert first == second
+    assert first != comparing.compare(a, b, seed=2, draws=50)
+
+
+def test_an_invalid_run_is_not_compared_and_names_are_escaped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "<script>alert(1)</script>"
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        sample(tmp_path / folder, "INVALID", seconds=20, operations={name: 20.0})
+    page = tmp_path / "compare.html"
+    arguments = [str(tmp_path / "a"), str(tmp_path / "b"), "--draws", "50", "--html", str(page)]
+    assert main(["compare", *arguments]) == 2
+    assert "INVALID" in capsys.readouterr().out
+    assert "<script" not in page.read_text(encoding="utf-8")
