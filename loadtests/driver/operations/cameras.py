@@ -1,0 +1,209 @@
+"""What cameras send: detections, heartbeats, and an arson that calls 112 by itself.
+
+Settings, all ASSUMPTION: `detections_per_call` (mean, 5), `heartbeats_per_call` (30: a site's
+recorder speaks for its cameras), `zipf` (0: each camera alike), `settle_seconds`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import grpc.aio
+from city.cameras.v1 import detection_pb2
+from city.cameras.v1.camera_pb2_grpc import CameraServiceStub
+from city.cameras.v1.detection_pb2_grpc import DetectionServiceStub
+from city_backbone.events import event_id
+
+from loadtests.city.cameras import wire
+from loadtests.city.cameras.background import spoilt
+from loadtests.city.cameras.estate import Camera, estate
+from loadtests.city.cameras.kinds import Box, Detection, Fault, Kind
+from loadtests.city.cameras.rates import BOXLESS_SHARE, KIND_SHARES
+from loadtests.city.seeded import draws
+from loadtests.driver.operation import Operation, Outcome, World
+from loadtests.driver.operations.calling import (
+    Skew,
+    connected,
+    deadline,
+    malformed_share,
+    refused,
+    size,
+)
+from loadtests.latency.arson import SITES, Arson
+
+if TYPE_CHECKING:
+    from city.cameras.v1.camera_pb2_grpc import CameraServiceAsyncStub
+    from city.cameras.v1.detection_pb2_grpc import DetectionServiceAsyncStub
+
+DETECTIONS = "cameras.PublishDetections"
+HEARTBEATS = "cameras.SendHeartbeats"
+ARSON = "cameras.Arson"
+_MOST = 1_000
+_CONFIDENCE = (0.20, 0.75)
+# Seconds before the intended instant at which an arson was seen, so that it has persisted for the
+# rule's dwell time when the last detection comes.
+_BEFORE = (3.01, 2.5, 2.0, 1.5, 1.0, 0.5, 0.0)
+ARSON_SEEN = timedelta(seconds=_BEFORE[0])
+"""From the first detection to the intended instant."""
+_KNOWN_SECONDS = 6.0
+
+
+def offers(name: str) -> bool:
+    return name in (DETECTIONS, HEARTBEATS, ARSON)
+
+
+async def prepare(world: World, names: Collection[str]) -> None:
+    async with connected(world, "cameras") as channel:
+        if ARSON in names:
+            await Arson(channel).prepare()
+        if DETECTIONS in names or HEARTBEATS in names:
+            stub: CameraServiceAsyncStub = CameraServiceStub(channel)
+            for sites in wire.site_registrations(estate(world.seed).sites):
+                await stub.RegisterSites(sites, timeout=deadline(world))
+            for cameras in wire.camera_registrations(estate(world.seed).cameras):
+                await stub.RegisterCameras(cameras, timeout=deadline(world))
+    # The service learns of new cameras within its directory's age.
+    await asyncio.sleep(world.number("settle_seconds", _KNOWN_SECONDS))
+
+
+@asynccontextmanager
+async def open(world: World, names: Collection[str]) -> AsyncIterator[Mapping[str, Operation]]:
+    async with connected(world, "cameras") as channel:
+        made: tuple[Operation, ...] = (
+            Detections(channel, world),
+            Heartbeats(channel, world),
+            Arsons(channel, world),
+        )
+        yield {one.name: one for one in made if one.name in names}
+
+
+class Detections:
+    """A camera's detections of a moment, none of which comes to an alarm: each track is seen once.
+
+    Those that are malformed must be refused, the others taken.
+    """
+
+    name = DETECTIONS
+
+    def __init__(self, channel: grpc.aio.Channel, world: World) -> None:
+        self._stub: DetectionServiceAsyncStub = DetectionServiceStub(channel)
+        self._seed = world.seed
+        self._cameras = tuple(
+            camera for site in estate(world.seed).background for camera in site.cameras
+        )
+        self._skew = Skew(len(self._cameras), world.number("zipf", 0))
+        self._mean = world.number("detections_per_call", 5)
+        self._malformed = malformed_share(world)
+        self._deadline = deadline(world)
+
+    async def __call__(self, intended: datetime, number: int) -> Outcome:
+        found = list(self._seen(micros(intended), number))
+        return await publish(self._stub, found, self._deadline)
+
+    def _seen(self, at: int, number: int) -> Iterator[Detection]:
+        draw = draws(self._seed, self.name, number)
+        camera: Camera = self._cameras[self._skew(draw)]
+        for index in range(size(draw, self._mean, _MOST)):
+            one = Detection(
+                camera_id=camera.camera_id,
+                kind=draw.choices(tuple(KIND_SHARES), tuple(KIND_SHARES.values()))[0],
+                # A run of the same seed is another day: its tracks are others.
+                track_id=f"{at:x}-{number:x}-{index}",
+                confidence=round(draw.uniform(*_CONFIDENCE), 3),
+                box=None if draw.random() < BOXLESS_SHARE else Box(0.4, 0.3, 0.1, 0.2),
+                micros=at,
+            )
+            bad = draw.random() < self._malformed
+            yield spoilt(one, draw.choice(list(Fault))) if bad else one
+
+
+class Heartbeats:
+    """Of so many cameras, in turn."""
+
+    name = HEARTBEATS
+
+    def __init__(self, channel: grpc.aio.Channel, world: World) -> None:
+        self._stub: CameraServiceAsyncStub = CameraServiceStub(channel)
+        self._cameras = estate(world.seed).cameras
+        self._each = int(world.number("heartbeats_per_call", 30))
+        self._deadline = deadline(world)
+
+    async def __call__(self, intended: datetime, number: int) -> Outcome:
+        first = number * self._each
+        own = [self._cameras[(first + n) % len(self._cameras)] for n in range(self._each)]
+        message = wire.heartbeat_message(own, micros(intended))
+        try:
+            answer = await self._stub.SendHeartbeats(iter((message,)), timeout=self._deadline)
+        except grpc.aio.AioRpcError as error:
+            return refused(error, own[0].camera_id)
+        if answer.refused:
+            return Outcome("failed", str(answer.problems[0])[:200], key=own[0].camera_id)
+        return Outcome("ok", key=own[0].camera_id)
+
+
+class Arsons:
+    """At a place of its own each; the last detection, at the intended instant, makes it an alarm
+    that goes to 112 and 119 at once. Places are used again after SITES of them: two within two
+    minutes become one incident."""
+
+    name = ARSON
+
+    def __init__(self, channel: grpc.aio.Channel, world: World) -> None:
+        self._stub: DetectionServiceAsyncStub = DetectionServiceStub(channel)
+        self._deadline = deadline(world)
+
+    async def __call__(self, intended: datetime, number: int) -> Outcome:
+        at, camera_id = micros(intended), f"probe-{number % SITES:04}-1"
+        return await publish(
+            self._stub,
+            [
+                Detection(
+                    camera_id=camera_id,
+                    kind=Kind.ARSON,
+                    track_id=f"{at:x}-{number:x}",
+                    confidence=0.95,
+                    box=None,
+                    micros=at - round(before * 1_000_000),
+                )
+                for before in _BEFORE
+            ],
+            self._deadline,
+        )
+
+
+async def publish(
+    stub: "DetectionServiceAsyncStub", found: list[Detection], seconds: float
+) -> Outcome:
+    """In one message. Acknowledged are the events of those that were taken."""
+    key = found[0].camera_id
+    try:
+        answer = await stub.PublishDetections(
+            iter((wire.detection_message(found),)), timeout=seconds
+        )
+    except grpc.aio.AioRpcError as error:
+        return refused(error, key)
+    problems = {one.index: one for one in answer.problems}
+    good = [one for index, one in enumerate(found) if index not in problems]
+    taken = tuple(
+        str(event_id("detection", one.camera_id, one.kind.value, one.track_id, one.micros))
+        for one in good
+    )
+    wrong = [index for index, one in enumerate(found) if (index in problems) != bool(one.fault)]
+    if wrong:
+        return Outcome("failed", _told(found, wrong[0], problems), taken, key)
+    return Outcome("ok", "malformed ones refused" if problems else "", taken, key)
+
+
+def micros(time: datetime) -> int:
+    """Since 1970, exactly."""
+    return round(time.timestamp() * 1_000_000)
+
+
+def _told(
+    found: list[Detection], index: int, problems: Mapping[int, detection_pb2.DetectionProblem]
+) -> str:
+    if index in problems:
+        return f"refused: {problems[index].field}: {problems[index].message}"[:300]
+    return f"taken though malformed: {found[index].fault}"

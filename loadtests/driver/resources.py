@@ -1,0 +1,150 @@
+"""What the stack's processes use, and how far their streams are behind, each second of a run."""
+
+import asyncio
+import json
+import os
+import re
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import psutil
+
+from loadtests.driver.result import LagSample, ResourceSample, write_samples
+
+DRIVER = "driver"
+_SECOND = 1.0
+_LAG = re.compile(
+    r'^city_stream_time_lag_seconds\{[^}]*messaging_destination_name="([^"]+)"[^}]*\} (\S+)$',
+    re.MULTILINE,
+)
+
+
+class Processes:
+    """Of a stack by its state folder, each part with its children, and this one with its shards.
+
+    A part that is started again is found again: its figures begin anew.
+    """
+
+    def __init__(self, state: Path | None) -> None:
+        self._run = None if state is None else state / "run.json"
+        self._known: dict[int, psutil.Process] = {}
+
+    def sample(self) -> list[ResourceSample]:
+        """All of them now."""
+        at = time.time()
+        return [
+            found
+            for name, pid in self._pids().items()
+            if (found := self._of(at, name, pid)) is not None
+        ]
+
+    def _pids(self) -> dict[str, int]:
+        found = {DRIVER: os.getpid()}
+        if self._run is None:
+            return found
+        try:
+            parts = json.loads(self._run.read_bytes())["parts"]
+        except (OSError, ValueError, KeyError):
+            return found
+        for name, part in parts.items():
+            if part.get("process"):
+                found[name] = part["process"]["pid"]
+        return found
+
+    def _of(self, at: float, name: str, pid: int) -> ResourceSample | None:
+        try:
+            first = self._known.setdefault(pid, psutil.Process(pid))
+            if not first.is_running():
+                self._known[pid] = first = psutil.Process(pid)
+            family = [first, *first.children(recursive=True)]
+        except psutil.Error:
+            self._known.pop(pid, None)
+            return None
+        cpu, rss, fds, threads = 0.0, 0, 0, 0
+        for one in family:
+            try:
+                with one.oneshot():
+                    times = one.cpu_times()
+                    cpu += times.user + times.system
+                    rss += one.memory_info().rss
+                    threads += one.num_threads()
+                    fds += one.num_fds()
+            except psutil.Error:
+                continue
+        return ResourceSample(
+            at=at, process=name, cpu_seconds=round(cpu, 3), rss=rss, fds=fds, threads=threads
+        )
+
+
+def lags(service: str, text: str, at: float) -> list[LagSample]:
+    """Of each topic the worst partition, from a service's /metrics."""
+    worst: dict[str, float] = {}
+    for topic, value in _LAG.findall(text):
+        worst[topic] = max(worst.get(topic, 0.0), float(value))
+    return [
+        LagSample(at=at, service=service, topic=topic, seconds=seconds)
+        for topic, seconds in sorted(worst.items())
+    ]
+
+
+def metrics_urls(state: Path) -> dict[str, str]:
+    """Of a stack on this machine, by service."""
+    ports: dict[str, int] = json.loads((state / "ports.json").read_bytes())
+    return {
+        name.removesuffix(".http"): f"http://127.0.0.1:{port}/metrics"
+        for name, port in ports.items()
+        if name.endswith(".http")
+    }
+
+
+def room_urls(state: Path) -> dict[str, str]:
+    """Of a stack's stand-ins on this machine, as `freshness.watching` takes them."""
+    ports: dict[str, int] = json.loads((state / "ports.json").read_bytes())
+    return {
+        name.replace(".", "-"): f"http://127.0.0.1:{port}"
+        for name, port in ports.items()
+        if name.startswith("room.")
+    }
+
+
+@asynccontextmanager
+async def sampling(
+    folder: Path, state: Path | None, metrics: Mapping[str, str]
+) -> AsyncIterator[None]:
+    """Appends to resources.jsonl and lag.jsonl each second. `metrics` are URLs by service; one that
+    does not answer has no sample, as a process that is not there."""
+    processes = Processes(state)
+    timeout = aiohttp.ClientTimeout(total=_SECOND)
+    async with aiohttp.ClientSession(timeout=timeout) as http:
+        task = asyncio.create_task(_each_second(folder, processes, http, metrics))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def _each_second(
+    folder: Path, processes: Processes, http: aiohttp.ClientSession, metrics: Mapping[str, str]
+) -> None:
+    while True:
+        used = await asyncio.to_thread(processes.sample)
+        behind = await asyncio.gather(*(_lag(http, *one) for one in metrics.items()))
+        await asyncio.to_thread(_write, folder, used, [one for found in behind for one in found])
+        await asyncio.sleep(_SECOND - time.time() % _SECOND)
+
+
+async def _lag(http: aiohttp.ClientSession, service: str, url: str) -> list[LagSample]:
+    try:
+        async with http.get(url) as response:
+            return lags(service, await response.text(), time.time())
+    except (aiohttp.ClientError, TimeoutError):
+        return []
+
+
+def _write(folder: Path, used: Iterable[ResourceSample], behind: Iterable[LagSample]) -> None:
+    write_samples(used, folder)
+    write_samples(behind, folder)
