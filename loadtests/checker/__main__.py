@@ -1,0 +1,89 @@
+"""`python -m loadtests.checker DIR --environments FILE`: writes DIR/check.json."""
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from loadtests.checker.reading import look
+from loadtests.checker.topics import ReadError
+from loadtests.driver.result import Check, ResultError
+
+_AGAIN_SECONDS = 2.0
+
+
+def is_clean(check: Check) -> bool:
+    return check.complete and not sum(check.counts.values())
+
+
+def variables(file: Path) -> dict[str, str]:
+    """What `meshctl env NAME --json` prints, of the operator and each department: in one object,
+    or one by name. Raises ValueError."""
+    found: dict[str, str] = {}
+    content: Any = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"{file}: expected an object")
+    for name, value in content.items():
+        if isinstance(value, dict):
+            found |= {str(inner): str(text) for inner, text in value.items()}
+        else:
+            found[str(name)] = str(value)
+    return found
+
+
+async def settled(
+    folder: Path, environment: Mapping[str, str], alone: bool, wait_seconds: float
+) -> Check:
+    """Looks again while something is wrong: effects may be on their way yet."""
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        check = await look(folder, environment, alone)
+        if is_clean(check) or time.monotonic() >= deadline:
+            return check
+        await asyncio.sleep(_AGAIN_SECONDS)
+
+
+def table(check: Check) -> str:
+    rows = [*check.checked.items(), ("", ""), *check.counts.items()]
+    width = max(len(name) for name, _ in rows)
+    lines = [f"{name:{width}}  {count:>10}".rstrip() for name, count in rows]
+    lines += [f"{one.kind}: {one.subject} {one.id}: {one.detail}" for one in check.findings[:20]]
+    if not check.complete:
+        lines.append(f"not complete: {check.detail}")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit code: 0 nothing is wrong, 1 something is or not all could be read, 2 wrong arguments."""
+    parser = argparse.ArgumentParser("python -m loadtests.checker", description=__doc__)
+    parser.add_argument("folder", type=Path, help="of the run")
+    parser.add_argument(
+        "--environments",
+        type=Path,
+        required=True,
+        help="JSON: variables of the operator and of each department, as meshctl env prints them",
+    )
+    parser.add_argument(
+        "--alone",
+        action="store_true",
+        help="nobody but the driver detected or measured anything: every other event is unseen",
+    )
+    parser.add_argument("--wait", type=float, default=30.0, help="seconds for effects to arrive")
+    given = parser.parse_args(arguments)
+    try:
+        environment = variables(given.environments)
+        check = asyncio.run(settled(given.folder, environment, given.alone, given.wait))
+    except (ReadError, ResultError, ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2 if isinstance(error, ValueError | OSError) else 1
+    check.write(given.folder)
+    print(table(check))
+    return 0 if is_clean(check) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,84 @@
+"""One look at a mesh: databases first, then topics, and the check of both."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from loadtests.checker import tables
+from loadtests.checker.core import Checking
+from loadtests.checker.facts import FACTS, micros
+from loadtests.checker.history import HistoryError, calls, shards
+from loadtests.checker.rows import World
+from loadtests.checker.tables import DEPARTMENTS
+from loadtests.checker.topics import ReadError, Topics, topics
+from loadtests.driver.result import Check, Run
+
+#: Only their owner may read them.
+_PERSONAL = ("health.measurement-taken.v1",)
+_OPERATOR = "operator"
+
+
+async def look(folder: Path, environment: Mapping[str, str], alone: bool) -> Check:
+    """Read it all, once. `environment` holds the operator's variables, and departments' DSNs.
+
+    What cannot be read makes the check incomplete. Raises ReadError without a broker.
+    """
+    run = Run.read(folder)
+    began = micros(run.began)
+    world = World(began, alone, int(run.clock.uncertainty_ms * 1000))
+    with (
+        tempfile.TemporaryDirectory(prefix="checker-", dir=folder) as spill,
+        Checking(world, Path(spill)) as checking,
+    ):
+        try:
+            found = shards(folder)
+            if found != run.shards:
+                checking.missing(f"history of {found} of {run.shards} shards")
+            for call in calls(folder):
+                checking.call(call)
+        except HistoryError as error:
+            checking.missing(str(error))
+        _databases(checking, environment, began)
+        await _topics(checking, environment, began)
+        return checking.result()
+
+
+def _databases(checking: Checking, environment: Mapping[str, str], began: int) -> None:
+    for department in DEPARTMENTS:
+        address = tables.dsn(environment, department)
+        if address is None:
+            checking.missing(f"database of {department}: not given")
+            continue
+        try:
+            waiting = tables.waiting(address, department)
+            if waiting:
+                checking.missing(f"{department}: {waiting} events are still on their way")
+            for row in tables.read(address, department, began):
+                checking.row(row)
+            checking.was_read(*tables.places(department))
+        except ReadError as error:
+            checking.missing(str(error))
+
+
+async def _topics(checking: Checking, environment: Mapping[str, str], began: int) -> None:
+    direct = [topic for topic in checking.directly_written() if topic not in FACTS]
+    readers: dict[str, list[str]] = {_OPERATOR: []}
+    for topic in (*FACTS, *direct):
+        principal = topic.partition(".")[0] if topic in _PERSONAL else _OPERATOR
+        readers.setdefault(principal, []).append(topic)
+    for principal, own in readers.items():
+        if f"{principal.upper()}_KAFKA__USERNAME" not in environment:
+            checking.missing(f"{', '.join(own)}: environment of {principal} not given")
+            continue
+        async with topics(environment, principal) as reader:
+            for topic in own:
+                await _topic(checking, reader, topic, began)
+
+
+async def _topic(checking: Checking, reader: Topics, topic: str, began: int) -> None:
+    try:
+        async for event in reader.read(topic, began):
+            checking.row(event)
+        checking.was_read(topic)
+    except ReadError as error:
+        checking.missing(str(error))

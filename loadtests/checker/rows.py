@@ -1,0 +1,51 @@
+"""What the check is made of, beside calls and events on topics."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A row of a department's database. Of a `cause` there may be one id in a place; `due` is the
+    place where the id must be found then."""
+
+    place: str
+    id: str
+    cause: str = ""
+    due: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How far an entity has come, after its department; `new` when it came into being in the run:
+    then all its events must be on the topic."""
+
+    topic: str
+    entity: str
+    revision: int
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a department counted itself: fewer than expected is lost, more is doubled. It says
+    nothing when the driver wrote `topic` past the department."""
+
+    subject: str
+    id: str
+    expected: int
+    found: int
+    topic: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What happened before `began` (microseconds since 1970) is not asked for.
+
+    `alone` when nobody but the driver wrote topics with calls of their own: else only keys that
+    its calls were about are asked for unseen events. `margin` is how far the clocks of two calls
+    may be apart, microseconds.
+    """
+
+    began: int = 0
+    alone: bool = False
+    margin: int = 0
