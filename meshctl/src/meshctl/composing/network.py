@@ -7,6 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from city_backbone.registration import Registration
 
+from meshctl.render import names
+
 # What a container finds of its own, and only of its own, at the paths that it has in Kubernetes.
 CONFIGURATION = PurePosixPath("/etc/citymesh")
 DATA = PurePosixPath("/var/lib/citymesh")
@@ -53,4 +55,4 @@ class Inside:
 
 def folder(setting: str) -> PurePosixPath:
     """Where a service has the files of one of its `folders`."""
-    return DATA / setting.lower().replace("__", "-").replace("_", "-")
+    return DATA / names.folder(setting)
