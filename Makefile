@@ -9,7 +9,7 @@ KUSTOMIZE := $(BIN)/kustomize
 SPEED ?= max
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test lint types check unit images compose clean
+.PHONY: help setup up down status demo test lint types check unit load images compose clean
 
 help: ## print the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -46,6 +46,9 @@ unit: setup ## the tests that need no running part
 compose: setup ## the whole city in containers, with rooms and the modelled city: Docker, after `make images`
 	@$(BIN)/meshctl secrets --rooms
 	@$$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) --profile city up -d
+
+load: setup ## a load test, judged: SCENARIO=smoke; on a stack of its own, or STATE=.citymesh for the one of `make up`
+	@$(BIN)/python -m loadtests.scenarios run $(or $(SCENARIO),smoke) $(if $(STATE),--state "$(STATE)")
 
 images: $(STAMP) ## container images, with Docker: SERVICE=cameras for one, BASE_IMAGE=… for another base
 	@deploy/images/build.sh $(SERVICE)

@@ -1,0 +1,1 @@
+"""Load tests as files: what is sent, what breaks meanwhile, and what must hold."""
