@@ -8,6 +8,7 @@ from city.cameras.v1.alarm_pb2_grpc import AlarmServiceStub
 from city.cameras.v1.camera_pb2_grpc import CameraServiceStub
 from city.cameras.v1.detection_pb2_grpc import DetectionServiceStub
 from city.sensors.v1.sensors_pb2_grpc import SensorsServiceStub
+from city_backbone import errors
 from city_backbone.rpc.channel import open_channel
 from tenacity import wait_random_exponential
 
@@ -92,7 +93,7 @@ class Departments:
                 self._channels[department] = open_channel(
                     address, self._settings.tls, server_name=department
                 )
-            except OSError as error:
+            except errors.SettingsError as error:
                 raise SettingsError(f"--tls (LOADTESTS_TLS__*): {error}") from error
         return self._channels[department]
 
