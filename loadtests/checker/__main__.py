@@ -4,20 +4,13 @@ import argparse
 import asyncio
 import json
 import sys
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from loadtests.checker.reading import look
+from loadtests.checker.settling import is_clean, settled
 from loadtests.checker.topics import ReadError
 from loadtests.driver.result import Check, ResultError
-
-_AGAIN_SECONDS = 2.0
-
-
-def is_clean(check: Check) -> bool:
-    return check.complete and not sum(check.counts.values())
 
 
 def variables(file: Path) -> dict[str, str]:
@@ -33,18 +26,6 @@ def variables(file: Path) -> dict[str, str]:
         else:
             found[str(name)] = str(value)
     return found
-
-
-async def settled(
-    folder: Path, environment: Mapping[str, str], alone: bool, wait_seconds: float
-) -> Check:
-    """Looks again while something is wrong: effects may be on their way yet."""
-    deadline = time.monotonic() + wait_seconds
-    while True:
-        check = await look(folder, environment, alone)
-        if is_clean(check) or time.monotonic() >= deadline:
-            return check
-        await asyncio.sleep(_AGAIN_SECONDS)
 
 
 def table(check: Check) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from loadtests import report
-from loadtests.checker.__main__ import settled
+from loadtests.checker.settling import settled
 from loadtests.driver import freshness, resources, validity
 from loadtests.driver.coordinator import ShardError
 from loadtests.driver.operation import World

@@ -125,12 +125,12 @@ async def test_shards_of_other_machines_call_and_deliver(tmp_path: Path) -> None
 async def test_a_stopped_run_has_what_there_is(tmp_path: Path) -> None:
     begun = asyncio.Event()
 
-    async def started(at: datetime) -> None:
-        await asyncio.sleep(2)
-        begun.set()
+    def progress(now: Standing) -> None:
+        if now.under_way:
+            begun.set()
 
     plan = _plan(tmp_path, "test.stuck", seconds=300)
-    task = asyncio.create_task(run(plan, tmp_path, started=started))
+    task = asyncio.create_task(run(plan, tmp_path, progress=progress))
     async with asyncio.timeout(60):
         await begun.wait()
         task.cancel()

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -75,7 +76,7 @@ async def state(tmp_path: Path) -> AsyncIterator[Path]:
     try:
         yield tmp_path
     finally:
-        if process.returncode is None:
+        with suppress(ProcessLookupError):  # killed by the test, and not yet waited for
             os.kill(process.pid, signal.SIGCONT)
             process.kill()
         await process.wait()
