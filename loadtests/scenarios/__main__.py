@@ -15,6 +15,7 @@ from loadtests.driver.operations import UnknownOperationError
 from loadtests.driver.operations.calling import SettingError
 from loadtests.driver.result import EXIT_CODES, Result, ResultError
 from loadtests.driver.run import Standing
+from loadtests.scenarios import knee
 from loadtests.scenarios import scenario as scenarios
 from loadtests.scenarios.conduct import NAMES, conduct, folder_of
 from loadtests.scenarios.scenario import Scenario, ScenarioError
@@ -91,7 +92,8 @@ async def _run(
                     counts=f"{counts}  under way {now.under_way}",
                 )
 
-            return await conduct(
+            judged = knee.find if chosen.search else conduct
+            return await judged(
                 chosen,
                 found,
                 folder,

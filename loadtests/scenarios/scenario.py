@@ -9,6 +9,7 @@ from ruamel.yaml.error import YAMLError
 
 from loadtests.driver.plan import PlannedPhase
 from loadtests.driver.validity import Validity
+from loadtests.scenarios.search import Search
 
 FOLDER = Path(__file__).parent / "files"
 
@@ -71,6 +72,7 @@ class Scenario(_Part):
     faults: tuple[PlannedFault, ...] = ()
     settings: dict[str, Any] = {}
     gates: Gates = Gates()
+    search: Search | None = None
     validity: Validity = Validity()
     text: str = Field(default="", exclude=True)
 
