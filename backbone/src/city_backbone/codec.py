@@ -4,12 +4,14 @@ import io
 import json
 import struct
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import fastavro
 import fastavro.validation
 
+from city_backbone import avro
 from city_backbone.errors import InvalidEvent, Undecodable
 from city_backbone.registration import Registration
 from city_backbone.registry import SchemaRegistry
@@ -26,7 +28,7 @@ class Codec:
         self._writers: dict[str, tuple[bytes, Any]] = {}
         self._readers: dict[str, Any] = {}
         self._parsed: dict[int, Any] = {}
-        self._pairs: dict[tuple[str, int], tuple[Any, Sequence[str]]] = {}
+        self._ways: dict[tuple[str, int], avro.Reader] = {}
 
     async def open(self) -> None:
         """Look up the id of each writer schema. Raises RegistryUnavailable or Undecodable."""
@@ -55,39 +57,63 @@ class Codec:
 
     async def decode(self, topic: str, value: bytes | None) -> dict[str, Any]:
         """Raises Undecodable, or RegistryUnavailable for an id never seen while it is away."""
-        if value is None or len(value) <= _FRAME.size:
-            raise Undecodable("value: missing or too short, expected Confluent framing")
-        magic, schema_id = _FRAME.unpack_from(value)
-        if magic != 0:
-            raise Undecodable(f"value: magic byte {magic}, expected 0 of the Confluent framing")
+        known = self.decode_known(topic, value)
+        if known is not None:
+            return known
+        assert value is not None
+        schema_id = _schema_id(value)
         if schema_id not in self._parsed:
             schema = await self._registry.schema(schema_id)
             try:
                 self._parsed[schema_id] = _parse(schema)
             except Exception as error:  # whatever is registered under an id somebody else chose
                 raise Undecodable(f"schema id {schema_id}: no Avro schema: {error}") from error
-        body = io.BytesIO(value[_FRAME.size :])
-        reader, surplus = self._pairs.get((topic, schema_id)) or self._pair(topic, schema_id)
-        try:
-            data = fastavro.schemaless_reader(body, self._parsed[schema_id], reader)
-        except Exception as error:  # any byte may be wrong, and fastavro lets each error through
-            raise Undecodable(
-                f"value: does not decode with schema id {schema_id}: {type(error).__name__} {error}"
-            ) from error
-        if body.read(1):
-            raise Undecodable(f"value: bytes left over after schema id {schema_id}")
-        if not isinstance(data, dict):
-            raise Undecodable(f"value: schema id {schema_id} is no record")
-        for name in surplus:
-            del data[name]
-        return data
+        self._ways[topic, schema_id] = self._way(topic, schema_id)
+        return _read(self._ways[topic, schema_id], schema_id, value)
 
-    def _pair(self, topic: str, schema_id: int) -> tuple[Any, Sequence[str]]:
-        """The topic's reader schema, or None and which fields to leave out: that is much faster."""
+    def decode_known(self, topic: str, value: bytes | None) -> dict[str, Any] | None:
+        """As decode, without asking anybody: None for an id not seen on the topic before."""
+        if value is None or len(value) <= _FRAME.size:
+            raise Undecodable("value: missing or too short, expected Confluent framing")
+        schema_id = _schema_id(value)
+        way = self._ways.get((topic, schema_id))
+        return None if way is None else _read(way, schema_id, value)
+
+    def _way(self, topic: str, schema_id: int) -> avro.Reader:
+        """A function made for the schema, or fastavro where reader and writer differ in more than
+        fields that the reader leaves out."""
         reader, writer = self._readers.get(topic), self._parsed[schema_id]
         surplus = () if reader is None else _surplus(writer, reader)
-        self._pairs[topic, schema_id] = (reader, ()) if surplus is None else (None, surplus)
-        return self._pairs[topic, schema_id]
+        made = None if surplus is None else avro.reader(writer, surplus)
+        return made or partial(_by_fastavro, writer, None if surplus == () else reader)
+
+
+def _schema_id(value: bytes) -> int:
+    magic, schema_id = _FRAME.unpack_from(value)
+    if magic != 0:
+        raise Undecodable(f"value: magic byte {magic}, expected 0 of the Confluent framing")
+    return int(schema_id)
+
+
+def _read(way: avro.Reader, schema_id: int, value: bytes) -> dict[str, Any]:
+    try:
+        data, end = way(value, _FRAME.size)
+    except Exception as error:  # any byte may be wrong, and each of them breaks something else
+        raise Undecodable(
+            f"value: does not decode with schema id {schema_id}: {type(error).__name__} {error}"
+        ) from error
+    if end != len(value):
+        words = "cut off" if end > len(value) else "bytes left over"
+        raise Undecodable(f"value: {words} after schema id {schema_id}")
+    if not isinstance(data, dict):
+        raise Undecodable(f"value: schema id {schema_id} is no record")
+    return data
+
+
+def _by_fastavro(writer: Any, reader: Any, value: bytes, at: int) -> tuple[Any, int]:
+    body = io.BytesIO(value)
+    body.seek(at)
+    return fastavro.schemaless_reader(body, writer, reader), body.tell()
 
 
 def _shape(schema: Any) -> Any:

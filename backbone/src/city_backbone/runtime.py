@@ -18,7 +18,7 @@ from opentelemetry import metrics
 from opentelemetry.metrics import Meter
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
-from city_backbone import inbox, logging, registration, telemetry
+from city_backbone import garbage, inbox, logging, registration, telemetry
 from city_backbone.codec import Codec
 from city_backbone.database import Database, migrate
 from city_backbone.direct import Direct
@@ -286,6 +286,7 @@ async def running(
                 await rpc.start()
             problems.clear()
             await probes.update()
+            garbage.settle()
             yield Running(backbone, service, rpc.port if rpc else 0, http.port, probes.port)
         finally:
             problems.append("draining")

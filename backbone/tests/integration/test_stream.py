@@ -177,7 +177,7 @@ async def test_a_worker_killed_again_and_again_loses_and_doubles_nothing(
 
     What must match is the count, to the last event.
     """
-    total, kills = 4_800, 24
+    total, kills = 4_801, 24
     backlog, each = total // 2, total // 2 // kills
     await source.send(range(backlog))
     async with nursery(environment) as probe, committed(environment) as group:
@@ -194,6 +194,8 @@ async def test_a_worker_killed_again_and_again_loses_and_doubles_nothing(
             assert code == -signal.SIGKILL
         await probe.spawn()
         try:
+            # One more, so that it is this one that counts the last.
+            await source.send([total - 1])
             await source.has_counted(database, total, seconds=90)
             await outbox_is_empty(database, seconds=30)
         finally:

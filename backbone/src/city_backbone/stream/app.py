@@ -2,13 +2,16 @@
 
 import ssl
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 
 import faust
+from faust.types import TP
 from faust.types.auth import SASLMechanism
 
 from city_backbone.settings import KafkaSettings, ServiceSettings
+from city_backbone.stream.lanes import Lanes
 from city_backbone.stream.transport import Batch
 
 # A rebalance waits so long for members, whatever a restart may take.
@@ -69,14 +72,24 @@ def consume(app: faust.App, topic: str, handler: BatchHandler) -> None:
     """Give each partition batch of `topic` to `handler`; it returns when the effects are in."""
     channel = app.topic(topic, schema=_PassThrough())
 
+    async def handle(place: TP, batch: Batch) -> None:
+        # One that waited here while its partition went away and came back is delivered anew.
+        if app.consumer.continues(place, batch):
+            await handler(place.topic, place.partition, batch)
+            app.consumer.complete(place.topic, place.partition, batch)
+
     async def agent(stream: Any) -> None:
-        async for event in stream.events():
-            message = event.message
-            await handler(message.topic, message.partition, message.value)
-            app.consumer.complete(message.topic, message.partition, message.value)
+        async with aclosing(_batches(stream)) as batches:
+            await Lanes(handle, app.conf.broker_max_poll_records).run(batches)
 
     agent.__name__ = f"on_{topic.replace('.', '_').replace('-', '_')}"
     app.agent(channel, name=f"{app.conf.id}.{topic}")(agent)
+
+
+async def _batches(stream: Any) -> AsyncGenerator[tuple[TP, Batch], None]:
+    async for event in stream.events():
+        message = event.message
+        yield TP(message.topic, message.partition), message.value
 
 
 def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:

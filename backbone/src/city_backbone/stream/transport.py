@@ -137,9 +137,13 @@ class Consumer(driver.Consumer):
     def complete(self, topic: str, partition: int, batch: Batch) -> None:
         """The batch's effects are committed: its end may be, once all before it is complete."""
         tp = TP(topic, partition)
-        done = self._done.get(tp)
-        if done is not None and batch.start <= done < batch.end:
+        if self.continues(tp, batch):
             self._done[tp] = batch.end
+
+    def continues(self, tp: TP, batch: Batch) -> bool:
+        """Whether the batch is the next to be done of a partition that is still assigned."""
+        done = self._done.get(tp)
+        return done is not None and batch.start <= done < batch.end
 
     def _filter_tps_with_pending_acks(self, topics: Iterable[Any] | None = None) -> Iterator[TP]:
         return (

@@ -1,0 +1,205 @@
+"""Avro binary, read by a function made for one schema.
+
+fastavro looks at the schema anew for each value; here that is done once, and what is left is
+straight-line Python, made as `dataclasses` makes an `__init__`. fastavro stays the reference, in
+property tests, and reads what has a type that is not known here.
+"""
+
+from collections.abc import Callable, Collection
+from datetime import UTC, date, datetime, timedelta
+from struct import Struct
+from typing import Any, TypeAlias
+
+Reader: TypeAlias = Callable[[bytes, int], tuple[Any, int]]
+"""Of bytes and where a value begins, the value and where it ends: behind the bytes when they were
+cut off. Raises, of bytes that are none of the schema's, whatever reading them does."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_MOST_BITS = 64
+_LENGTH = (
+    "n = data[at]",
+    "if n & 0x81: n, at = length(data, at)",
+    "else: at += 1; n >>= 1",
+)
+
+
+class _Unknown(Exception):
+    """A type that is left to fastavro."""
+
+
+def reader(schema: Any, without: Collection[str] = ()) -> Reader | None:
+    """For a schema as fastavro parses it. The record's fields `without` are not in what it reads.
+
+    None for a schema with a type that is not known here: fixed, float, or another logical type than
+    timestamp-micros and date.
+    """
+    made = _Made()
+    try:
+        name = made.function(schema, frozenset(without))
+    except _Unknown:
+        return None
+    scope: dict[str, Any] = {
+        "long": _long,
+        "length": _length,
+        "double": Struct("<d").unpack_from,
+        "time": _time,
+        "day": _day,
+        **made.symbols,
+    }
+    exec("\n".join(made.lines), scope)
+    function: Reader = scope[name]
+    return function
+
+
+class _Made:
+    """The text of functions: one for the whole, and one for each named record inside."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.symbols: dict[str, tuple[str, ...]] = {}
+        self._named: dict[str, Any] = {}
+        self._functions: dict[str, str] = {}
+        self._count = 0
+
+    def function(self, schema: Any, without: frozenset[str] = frozenset()) -> str:
+        name = self._new("read")
+        if isinstance(schema, dict) and "fields" in schema:
+            self._named[schema["name"]] = schema
+            if not without:
+                self._functions[schema["name"]] = name
+        if not isinstance(schema, dict) or "fields" not in schema:
+            body = [*self._value(schema, "v"), "return v, at"]
+        else:
+            body, parts = [], []
+            for field in schema["fields"]:
+                value = self._new("v")
+                if field["name"] in without:
+                    body += self._skip(field["type"], value)
+                else:
+                    body += self._value(field["type"], value)
+                    parts.append(f"{field['name']!r}: {value}")
+            body.append(f"return {{{', '.join(parts)}}}, at")
+        self.lines += [f"def {name}(data, at):", *_indented(body)]
+        return name
+
+    def _value(self, schema: Any, into: str) -> list[str]:
+        """Lines that read a value at `at` into a variable, and move `at` behind it."""
+        match schema:
+            case str():
+                return self._simple(schema, into)
+            case list():
+                return self._union(schema, into)
+            case {"logicalType": logical, "type": kind}:
+                call = {("long", "timestamp-micros"): "time", ("int", "date"): "day"}
+                if (kind, logical) not in call:
+                    raise _Unknown(logical)
+                return ["n, at = long(data, at)", f"{into} = {call[kind, logical]}(n)"]
+            case {"type": "enum", "name": name, "symbols": symbols}:
+                self._named[name] = schema
+                known = self._new("symbols")
+                self.symbols[known] = tuple(symbols)
+                return [*_LENGTH, f"{into} = {known}[n]"]
+            case {"type": "array", "items": items}:
+                item = self._new("v")
+                body = [*self._value(items, item), f"{into}.append({item})"]
+                return [f"{into} = []", *self._blocks(body)]
+            case {"type": "map", "values": values}:
+                key, value = self._new("v"), self._new("v")
+                body = [*self._simple("string", key), *self._value(values, value)]
+                return [f"{into} = {{}}", *self._blocks([*body, f"{into}[{key}] = {value}"])]
+            case {"type": "record", "name": name}:
+                function = self._functions.get(name) or self.function(schema)
+                return [f"{into}, at = {function}(data, at)"]
+            case {"type": str() as kind}:
+                return self._simple(kind, into)
+        raise _Unknown(schema)
+
+    def _simple(self, kind: str, into: str) -> list[str]:
+        match kind:
+            case "null":
+                return [f"{into} = None"]
+            case "string":
+                text = f"{into} = data[at : at + n].decode()"
+                return [*_LENGTH, text, "at += n"]
+            case "bytes":
+                return [*_LENGTH, f"{into} = data[at : at + n]", "at += n"]
+            case "long" | "int":
+                return [f"{into}, at = long(data, at)"]
+            case "double":
+                return [f"({into},) = double(data, at)", "at += 8"]
+            case "boolean":
+                return [f"{into} = data[at] != 0", "at += 1"]
+        if kind in self._functions:
+            return [f"{into}, at = {self._functions[kind]}(data, at)"]
+        if kind in self._named:
+            return self._value(self._named[kind], into)
+        raise _Unknown(kind)
+
+    def _union(self, branches: list[Any], into: str) -> list[str]:
+        which = self._new("n")
+        lines = [*_LENGTH, f"{which} = n"]
+        for number, branch in enumerate(branches):
+            word = "elif" if number else "if"
+            lines += [
+                f"{word} {which} == {number}:",
+                *_indented(self._value(branch, into)),
+            ]
+        return [*lines, "else:", f"    raise IndexError('union: no branch', {which})"]
+
+    def _blocks(self, body: list[str]) -> list[str]:
+        left = self._new("n")
+        return [
+            "while True:",
+            f"    {left}, at = long(data, at)",
+            f"    if {left} == 0: break",
+            f"    if {left} < 0: {left} = -{left}; _, at = long(data, at)",
+            f"    if {left} > len(data): raise ValueError('more items than bytes')",
+            f"    for _ in range({left}):",
+            *_indented(_indented(body)),
+        ]
+
+    def _skip(self, schema: Any, into: str) -> list[str]:
+        """As _value, without making what nobody asked for where that is simple."""
+        match schema:
+            case {"logicalType": _, "type": "long" | "int"} | "long" | "int":
+                return ["while data[at] > 0x7F: at += 1", "at += 1"]
+            case "string" | "bytes":
+                return [*_LENGTH, "at += n"]
+        return self._value(schema, into)
+
+    def _new(self, word: str) -> str:
+        self._count += 1
+        return f"{word}{self._count}"
+
+
+def _indented(lines: list[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
+
+
+def _long(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return (value >> 1) ^ -(value & 1), at
+        shift += 7
+        if shift >= _MOST_BITS:
+            raise ValueError("a number of more than ten bytes")
+
+
+def _length(data: bytes, at: int) -> tuple[int, int]:
+    number, at = _long(data, at)
+    if number < 0:
+        raise ValueError("a length below 0")
+    return number, at
+
+
+def _time(micros: int) -> datetime:
+    return _EPOCH + timedelta(0, 0, micros)
+
+
+def _day(days: int) -> date:
+    return date.fromordinal(_EPOCH_DAY + days)

@@ -1,0 +1,200 @@
+"""What is read by a function made for a schema is what fastavro reads."""
+
+import io
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import fastavro
+import pytest
+from city_backbone import avro
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+ROOT = Path(__file__).parents[3]
+SHIPPED = sorted(ROOT.glob("services/*/events/**/*.avsc"))
+TREE: dict[str, Any] = {
+    "type": "record",
+    "name": "city.trial.v1.Tree",
+    "fields": [
+        {"name": "leaf", "type": ["null", "string", "long", {"type": "array", "items": "Tree"}]},
+        {"name": "on", "type": {"type": "int", "logicalType": "date"}},
+        {"name": "raw", "type": "bytes"},
+        {"name": "by", "type": {"type": "map", "values": ["null", "boolean", "double"]}},
+        {"name": "kind", "type": {"type": "enum", "name": "Kind", "symbols": ["A", "B"]}},
+        {"name": "was", "type": ["null", "Kind"]},
+        {"name": "next", "type": ["null", "Tree"]},
+    ],
+}
+_DAYS = st.dates(date(1900, 1, 1), date(2200, 1, 1))
+_TIMES = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
+
+
+Named: TypeAlias = dict[str, st.SearchStrategy[Any]]
+
+
+def values(schema: Any, named: Named | None = None) -> st.SearchStrategy[Any]:
+    """Of a parsed schema; a name met again inside itself is deferred."""
+    named = {} if named is None else named
+    match schema:
+        case "null":
+            return st.none()
+        case "boolean":
+            return st.booleans()
+        case "string":
+            return st.text()
+        case "bytes":
+            return st.binary()
+        case "double":
+            return st.floats(allow_nan=False)
+        case "int":
+            return st.integers(-(2**31), 2**31 - 1)
+        case "long":
+            return st.integers(-(2**63), 2**63 - 1)
+        case str():
+            return st.deferred(lambda: named[schema])
+        case list():
+            return st.one_of([values(branch, named) for branch in schema])
+        case {"logicalType": "timestamp-micros"}:
+            return _TIMES
+        case {"logicalType": "date"}:
+            return _DAYS
+        case {"symbols": symbols}:
+            named[schema["name"]] = st.sampled_from(symbols)
+            return named[schema["name"]]
+        case {"items": items}:
+            return st.lists(values(items, named), max_size=3)
+        case {"values": items}:
+            return st.dictionaries(st.text(), values(items, named), max_size=3)
+        case {"fields": fields}:
+            named[schema["name"]] = st.fixed_dictionaries(
+                {field["name"]: values(field["type"], named) for field in fields}
+            )
+            return named[schema["name"]]
+    raise AssertionError(f"a type that no test value is made of: {schema}")
+
+
+def _written(schema: Any, value: Any) -> bytes:
+    buffer = io.BytesIO()
+    fastavro.schemaless_writer(buffer, schema, value)
+    return buffer.getvalue()
+
+
+def _reference(schema: Any, data: bytes) -> Any:
+    return fastavro.schemaless_reader(io.BytesIO(data), schema, None)
+
+
+def _reader(schema: Any, without: tuple[str, ...] = ()) -> avro.Reader:
+    made = avro.reader(schema, without)
+    assert made is not None, "a type that is left to fastavro"
+    return made
+
+
+SCHEMAS = {path.stem: json.loads(path.read_text()) for path in SHIPPED} | {"tree": TREE}
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+@settings(max_examples=10)
+@given(data=st.data())
+def test_every_value_of_every_shipped_schema_is_read_as_fastavro_reads_it(
+    name: str, data: st.DataObject
+) -> None:
+    schema: Any = fastavro.parse_schema(SCHEMAS[name])
+    written = _written(schema, data.draw(values(schema)))
+    assert _reader(schema)(written, 0) == (_reference(schema, written), len(written))
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+@settings(max_examples=10)
+@given(data=st.data())
+def test_a_field_left_out_is_passed_over(name: str, data: st.DataObject) -> None:
+    schema: Any = fastavro.parse_schema(SCHEMAS[name])
+    without = data.draw(st.sampled_from([field["name"] for field in schema["fields"]]))
+    written = _written(schema, data.draw(values(schema)))
+    expected = _reference(schema, written)
+    del expected[without]
+    assert _reader(schema, (without,))(written, 0) == (expected, len(written))
+
+
+@given(data=st.data())
+def test_bytes_that_were_changed_are_read_as_fastavro_reads_them_or_not_at_all(
+    data: st.DataObject,
+) -> None:
+    schema: Any = fastavro.parse_schema(TREE)
+    written = bytearray(_written(schema, data.draw(values(schema))))
+    for _ in range(data.draw(st.integers(1, 3))):
+        written[data.draw(st.integers(0, len(written) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        value, end = _reader(schema)(bytes(written), 0)
+    except Exception:
+        assume(False)
+    assume(end <= len(written))
+    # By their text, since a number that is none is not equal to itself.
+    assert repr(value) == repr(_reference(schema, bytes(written)))
+
+
+@given(data=st.data())
+def test_bytes_cut_off_are_never_taken_for_whole(data: st.DataObject) -> None:
+    schema: Any = fastavro.parse_schema(TREE)
+    written = _written(schema, data.draw(values(schema)))
+    cut = written[: data.draw(st.integers(0, len(written) - 1))]
+    try:
+        _, end = _reader(schema)(cut, 0)
+    except Exception:
+        return
+    assert end > len(cut)
+
+
+def test_blocks_with_their_size_in_bytes_are_read() -> None:
+    schema: Any = fastavro.parse_schema({"type": "array", "items": "long"})
+    # Two items in a block of count -2 and two bytes, one in a block of count 1.
+    written = bytes([3, 4, 2, 4, 2, 6, 0])
+    assert _reader(schema)(written, 0) == ([1, 2, 3], len(written))
+
+
+@pytest.mark.parametrize(
+    ("kind", "written"),
+    [
+        pytest.param("long", [*[0x80] * 10, 1], id="a number of eleven bytes"),
+        pytest.param("string", [1, 1], id="a length below 0"),
+        pytest.param({"type": "array", "items": "null"}, [0xFE, 0xFF, 0x0F], id="many items"),
+        pytest.param({"type": "enum", "name": "E", "symbols": ["A"]}, [2], id="no such symbol"),
+        pytest.param({"type": "enum", "name": "E", "symbols": ["A"]}, [1], id="symbol below 0"),
+        pytest.param(["null", "long"], [4], id="no such branch"),
+    ],
+)
+def test_a_number_that_cannot_be_is_refused(kind: Any, written: list[int]) -> None:
+    with pytest.raises((ValueError, IndexError)):
+        _reader(fastavro.parse_schema(kind))(bytes(written), 0)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "float",
+        {"type": "fixed", "name": "F", "size": 2},
+        {"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 2},
+        {"type": "long", "logicalType": "timestamp-millis"},
+        {"type": "string", "logicalType": "uuid"},
+    ],
+)
+def test_a_type_that_is_not_known_is_left_to_fastavro(kind: Any) -> None:
+    schema = {"type": "record", "name": "R", "fields": [{"name": "it", "type": kind}]}
+    assert avro.reader(fastavro.parse_schema(schema)) is None
+
+
+def test_a_field_may_have_any_name_that_avro_allows() -> None:
+    names = ["data", "at", "n", "long", "class", "None", "v1", "read1", "time"]
+    fields = [{"name": name, "type": "int"} for name in names]
+    schema: Any = fastavro.parse_schema({"type": "record", "name": "R", "fields": fields})
+    value = {name: number for number, name in enumerate(names)}
+    assert _reader(schema)(_written(schema, value), 0)[0] == value
+
+
+def test_times_are_aware_and_exact_to_the_microsecond() -> None:
+    schema: Any = fastavro.parse_schema({"type": "long", "logicalType": "timestamp-micros"})
+    for time in (datetime(2026, 1, 2, 3, 4, 5, 678901, UTC), datetime(1969, 12, 31, tzinfo=UTC)):
+        read, _ = _reader(schema)(_written(schema, time), 0)
+        assert read == time
+        assert read.utcoffset() == timedelta(0)
