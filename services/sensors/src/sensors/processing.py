@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 from city_backbone.database import Connection
 from city_backbone.errors import Unprocessable
@@ -13,7 +13,7 @@ from city_backbone.outbox import Outbox
 from sensors import alerting, facts
 from sensors.alerting import LevelStep
 from sensors.domain.cai import HISTORY_HOURS, assess
-from sensors.domain.hour import HOUR, HourWindow, hour_end, valid_only
+from sensors.domain.hour import HOUR, HourWindow, Reading, hour_end, valid_only
 from sensors.domain.pollutant import Pollutant, from_value
 from sensors.domain.station import MINUTES_PER_HOUR
 from sensors.store import air_quality, alerts, hours
@@ -21,18 +21,16 @@ from sensors.store.air_quality import AssessedHour
 from sensors.store.hours import Clock, HourKey
 
 _STATIONS_PER_TIMER_RUN = 100
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _NAMES = {pollutant.value: pollutant for pollutant in Pollutant}
 
 
-@dataclass(frozen=True, slots=True)
-class _Taken:
+class _Taken(NamedTuple):
     """What the stream uses of sensors.reading-taken.v1."""
 
     station_id: str
     measured_at: datetime
-    received_at: datetime
-    expected: int
-    concentrations: Mapping[Pollutant, int]
+    reading: Reading
 
 
 class Processing:
@@ -64,9 +62,13 @@ class Processing:
         clocks = await hours.lock(connection, station_ids)
         for missing in station_ids - clocks.keys():
             raise Unprocessable(f"station_id: {missing!r} is not registered")
-        keys = {(reading.station_id, hour_end(reading.measured_at)) for reading in readings}
+        added = _by_hour(readings)
+        keys = set(added)
         windows = await hours.load(connection, station_ids, keys)
-        newest = _fold(windows, readings, clocks)
+        for key, more in added.items():
+            window = windows.get(key) or HourWindow(*key, expected=more[0].expected)
+            windows[key] = window.add(more)
+        newest = _newest(readings, clocks)
         due = sorted(
             (
                 window
@@ -134,31 +136,29 @@ class _Told:
 
 
 def _taken(data: Mapping[str, Any]) -> _Taken:
-    return _Taken(
-        station_id=data["station_id"],
-        measured_at=data["measured_at"],
-        received_at=data["received_at"],
-        expected=MINUTES_PER_HOUR // data["interval_minutes"],
-        concentrations={
-            _NAMES[measurement["pollutant"]]: from_value(measurement["value"])
-            for measurement in data["measurements"]
-            if measurement["pollutant"] in _NAMES
-        },
-    )
+    concentrations = {
+        _NAMES[measurement["pollutant"]]: from_value(measurement["value"])
+        for measurement in data["measurements"]
+        if measurement["pollutant"] in _NAMES
+    }
+    expected = MINUTES_PER_HOUR // data["interval_minutes"]
+    reading = Reading(concentrations, expected, data["received_at"])
+    return _Taken(data["station_id"], data["measured_at"], reading)
 
 
-def _fold(
-    windows: dict[HourKey, HourWindow], readings: Iterable[_Taken], clocks: Mapping[str, Clock]
-) -> dict[str, datetime]:
-    """Add the readings to their hours; returns the newest measured time of each station."""
+def _by_hour(readings: Iterable[_Taken]) -> dict[HourKey, list[Reading]]:
+    by_hour: dict[HourKey, list[Reading]] = {}
+    for station_id, measured_at, reading in readings:
+        by_hour.setdefault((station_id, hour_end(measured_at)), []).append(reading)
+    return by_hour
+
+
+def _newest(readings: Iterable[_Taken], clocks: Mapping[str, Clock]) -> dict[str, datetime]:
+    """The newest measured time of each station, `readings` included."""
     newest = {key: clock.newest for key, clock in clocks.items() if clock.newest is not None}
-    for reading in readings:
-        key = (reading.station_id, hour_end(reading.measured_at))
-        window = windows.get(key) or HourWindow(*key, expected=reading.expected)
-        windows[key] = window.add(reading.concentrations, reading.expected, reading.received_at)
-        newest[reading.station_id] = max(
-            newest.get(reading.station_id, reading.measured_at), reading.measured_at
-        )
+    for station_id, measured_at, _ in readings:
+        if measured_at > newest.get(station_id, _NEVER):
+            newest[station_id] = measured_at
     return newest
 
 

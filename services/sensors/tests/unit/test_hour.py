@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sensors.domain.hour import HOUR, HourWindow, hour_end, valid_only
+from sensors.domain.hour import HOUR, HourWindow, Reading, hour_end, valid_only
 from sensors.domain.pollutant import Pollutant, from_value, to_value
 
 NOON = datetime(2021, 5, 1, 12, tzinfo=UTC)
@@ -19,7 +19,7 @@ def window(values: list[dict[Pollutant, float]], expected: int = 6) -> HourWindo
     filled = HourWindow("s-1", NOON, expected)
     for value in values:
         concentrations = {pollutant: from_value(one) for pollutant, one in value.items()}
-        filled = filled.add(concentrations, expected, NOON)
+        filled = filled.add([Reading(concentrations, expected, NOON)])
     return filled
 
 
@@ -47,6 +47,27 @@ def test_means_do_not_depend_on_order(values: list[dict[Pollutant, float]], rand
     shuffled = list(values)
     random.shuffle(shuffled)
     assert window(values).means() == window(shuffled).means()
+
+
+@given(st.lists(st.tuples(measurements, st.integers(1, 60), st.integers(0, 60)), max_size=12))
+def test_readings_added_at_once_are_as_one_after_the_other(
+    taken: list[tuple[dict[Pollutant, float], int, int]],
+) -> None:
+    readings = [
+        Reading(
+            {pollutant: from_value(value) for pollutant, value in values.items()},
+            expected,
+            NOON + timedelta(minutes=minutes),
+        )
+        for values, expected, minutes in taken
+    ]
+    empty = HourWindow("s-1", NOON, 6)
+    one_by_one = empty
+    for reading in readings:
+        one_by_one = one_by_one.add([reading])
+    assert empty.add(readings) == one_by_one
+    assert one_by_one.untold == bool(readings)
+    assert one_by_one.readings == len(readings)
 
 
 @given(st.lists(st.floats(0, 900), min_size=1, max_size=60))
@@ -87,13 +108,13 @@ def test_due_by_the_clock_only_when_nothing_came_for_as_long() -> None:
     incomplete = window([{PM10: 1}])
     later = NOON + LATENESS + timedelta(seconds=1)
     assert incomplete.due(NOON, later, LATENESS)
-    heard_again = incomplete.add({PM10: 1}, 6, NOON + timedelta(minutes=5))
+    heard_again = incomplete.add([Reading({PM10: 1}, 6, NOON + timedelta(minutes=5))])
     assert not heard_again.due(NOON, later, LATENESS)
 
 
 def test_told_again_only_for_what_came_since() -> None:
     told = window([{PM10: 1}] * 6).told()
     assert not told.due(NOON + 9 * HOUR, NOON + 9 * HOUR, LATENESS)
-    late = told.add({PM10: 8}, 6, NOON + HOUR)
+    late = told.add([Reading({PM10: 8}, 6, NOON + HOUR)])
     assert late.due(NOON, NOON, LATENESS)
     assert late.told().revision == 2

@@ -1,6 +1,6 @@
 """A station's hour: what was read in it, when it closes, and its means."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -22,6 +22,14 @@ def hour_end(measured_at: datetime) -> datetime:
     utc = measured_at.astimezone(UTC)
     start = utc.replace(minute=0, second=0, microsecond=0)
     return start if start == utc else start + HOUR
+
+
+class Reading(NamedTuple):
+    """What an hour takes of a reading; `expected` is how many a full hour has at its interval."""
+
+    concentrations: Mapping[Pollutant, int]
+    expected: int
+    received_at: datetime
 
 
 class Sum(NamedTuple):
@@ -59,21 +67,24 @@ class HourWindow:
     revision: int = 0
     untold: bool = False
 
-    def add(
-        self, concentrations: Mapping[Pollutant, int], expected: int, received_at: datetime
-    ) -> "HourWindow":
-        """With one reading more. The caller makes sure that no reading is added twice."""
-        sums = dict(self.sums)
-        for pollutant, concentration in concentrations.items():
-            total, count = sums.get(pollutant, Sum(0, 0))
-            sums[pollutant] = Sum(total + concentration, count + 1)
+    def add(self, readings: Sequence[Reading]) -> "HourWindow":
+        """With more readings. The caller makes sure that none is added twice."""
+        totals = {pollutant: list(sums) for pollutant, sums in self.sums.items()}
+        expected, last = self.expected, self.last_received_at
+        for reading in readings:
+            for pollutant, concentration in reading.concentrations.items():
+                so_far = totals.setdefault(pollutant, [0, 0])
+                so_far[0] += concentration
+                so_far[1] += 1
+            expected = max(expected, reading.expected)
+            last = max(last, reading.received_at)
         return replace(
             self,
-            expected=max(self.expected, expected),
-            readings=self.readings + 1,
-            sums=sums,
-            last_received_at=max(self.last_received_at, received_at),
-            untold=True,
+            expected=expected,
+            readings=self.readings + len(readings),
+            sums={pollutant: Sum(*totals[pollutant]) for pollutant in totals},
+            last_received_at=last,
+            untold=self.untold or bool(readings),
         )
 
     def due(self, newest: datetime | None, now: datetime, lateness: timedelta) -> bool:
