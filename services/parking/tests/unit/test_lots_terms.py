@@ -2,6 +2,7 @@
 
 import json
 import unicodedata
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -112,10 +113,13 @@ def test_what_going_on_costs_is_the_difference() -> None:
 def test_what_stands_in_the_tables_is_what_was_meant() -> None:
     some = OperatingHours(Hours(540, 1080), None, Hours(0, 1440))
     fees = FeeSchedule(FeeKind.METERED, 30, 300, 10, 200, 4000, 220, 50_000)
-    assert rows.hours(json.loads(json.dumps(rows.hours_json(some)))) == some
-    assert rows.fees(json.loads(json.dumps(rows.fees_json(fees)))) == fees
+    assert rows.hours(json.dumps(rows.hours_json(some))) == some
+    assert rows.fees(json.dumps(rows.fees_json(fees))) == fees
+    asked = rows.fees(json.dumps(rows.fees_json(fees)), 120)
+    assert asked == replace(fees, unit_fee_won=120)
+    assert rows.fees(json.dumps(rows.fees_json(fees))) == fees
     windows, exceptions = rows.windows_json(NIGHTS), rows.exceptions_json(NIGHTS)
-    assert rows.availability(*json.loads(json.dumps([windows, exceptions]))) == NIGHTS
+    assert rows.availability(json.dumps(windows), json.dumps(exceptions)) == NIGHTS
 
 
 LIBRARY = published("3860000", "000-2-000090", "꿈빛도서관 옆")

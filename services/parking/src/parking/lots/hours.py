@@ -6,6 +6,7 @@ from enum import StrEnum, auto
 from functools import lru_cache
 
 import holidays
+import holidays.countries.south_korea  # else it is looked for, 0.1 s, in the first call that asks
 
 from parking.clock import SEOUL
 from parking.interval import Interval
@@ -75,6 +76,7 @@ def _public_holidays(year: int) -> frozenset[date]:
     return frozenset(holidays.country_holidays("KR", years=year, categories=("public",)))
 
 
+@lru_cache(maxsize=4_096)
 def minute_of(day: date, minute: int) -> datetime:
     """So many minutes after midnight of `day` in Seoul; 1,440 is the next midnight."""
     return datetime.combine(day, time.min, SEOUL).astimezone(UTC) + timedelta(minutes=minute)

@@ -1,8 +1,13 @@
-"""How hours, fees and windows stand in the tables: JSON, as the migration describes it."""
+"""How hours, fees and windows stand in the tables: JSON, as the migration describes it.
 
-from collections.abc import Mapping, Sequence
+Bays of a lot have most of it in common and a search reads hundreds, so each text is read once.
+"""
+
+import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from parking.interval import Interval
@@ -10,9 +15,13 @@ from parking.lots.availability import Availability, WeeklyWindow, WindowExceptio
 from parking.lots.fees import FeeKind, FeeSchedule
 from parking.lots.hours import DayKind, Hours, OperatingHours
 
+_KEPT = 4_096
 
-def hours(stored: Mapping[str, Sequence[int] | None]) -> OperatingHours:
-    return OperatingHours(**{kind: _hours(stored[kind]) for kind in DayKind})
+
+@lru_cache(_KEPT)
+def hours(stored: str) -> OperatingHours:
+    read = json.loads(stored)
+    return OperatingHours(**{kind: _hours(read[kind]) for kind in DayKind})
 
 
 def _hours(stored: Sequence[int] | None) -> Hours | None:
@@ -26,22 +35,28 @@ def hours_json(given: OperatingHours) -> dict[str, list[int] | None]:
     }
 
 
-def fees(stored: Mapping[str, Any]) -> FeeSchedule:
-    return FeeSchedule(**{**stored, "kind": FeeKind(stored["kind"])})
+@lru_cache(_KEPT)
+def fees(stored: str, unit_fee_won: int | None = None) -> FeeSchedule:
+    """`unit_fee_won` is the owner's price, in place of the lot's."""
+    read = json.loads(stored)
+    if unit_fee_won is not None:
+        read["unit_fee_won"] = unit_fee_won
+    return FeeSchedule(**{**read, "kind": FeeKind(read["kind"])})
 
 
 def fees_json(given: FeeSchedule) -> dict[str, Any]:
     return asdict(given)
 
 
-def availability(
-    windows: Sequence[Sequence[int]], exceptions: Sequence[Sequence[Any]]
-) -> Availability:
+@lru_cache(_KEPT)
+def availability(windows: str, exceptions: str) -> Availability:
     return Availability(
-        tuple(WeeklyWindow(weekday, Hours(start, end)) for weekday, start, end in windows),
+        tuple(
+            WeeklyWindow(weekday, Hours(start, end)) for weekday, start, end in json.loads(windows)
+        ),
         tuple(
             WindowException(Interval(_moment(starts_at), _moment(ends_at)), offered)
-            for starts_at, ends_at, offered in exceptions
+            for starts_at, ends_at, offered in json.loads(exceptions)
         ),
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
+from functools import cache
 
 from city_backbone.database import Connection
 from city_backbone.geo import Point
@@ -13,8 +14,8 @@ from parking.interval import Interval
 from parking.lots import bill, store, store_search
 from parking.lots.terms import LotKind, Terms
 
-# In a city ten free bays stand within some hundred metres; only a wider search reads more.
-_FIRST_REACHES_METRES = (250.0, 1_000.0)
+# Ten free bays of an alley stand within a hundred metres; only a wider search reads more.
+_FIRST_REACHES_METRES = (100.0, 250.0, 1_000.0)
 
 
 class Order(Enum):
@@ -99,6 +100,8 @@ async def _shared(connection: Connection, wanted: Wanted, now: datetime) -> list
     if wanted.order is Order.DISTANCE:
         nearer = (reach for reach in _FIRST_REACHES_METRES if reach < wanted.radius_metres)
         reaches = [*nearer, wanted.radius_metres]
+    # Hundreds of bays have a dozen prices.
+    price = cache(lambda fees, hours: bill.price_of(fees, hours, wanted.interval).won)
     found: list[Found] = []
     for reach in reaches:
         places = await store_search.shared_places(
@@ -109,7 +112,7 @@ async def _shared(connection: Connection, wanted: Wanted, now: datetime) -> list
                 place.terms,
                 place.lot_name,
                 place.distance_metres,
-                place.terms.price_won(wanted.interval),
+                price(place.terms.fees, place.terms.hours),
                 0,
             )
             for place in places
@@ -127,11 +130,10 @@ async def _counted(
     alleys = {one.terms.lot_id for one in found if one.terms.lot_kind is LotKind.SHARED}
     if not alleys:
         return found
-    free = Counter(
-        terms.lot_id
-        for terms in await store_search.free_of_alleys(connection, sorted(alleys), interval, now)
-        if terms.is_offered(interval)
-    )
+    free = Counter[str]()
+    for some in await store_search.free_of_alleys(connection, sorted(alleys), interval, now):
+        if some.availability.offered(interval):
+            free[some.lot_id] += some.bays
     return [
         replace(one, free_bays=free[one.terms.lot_id]) if one.terms.lot_id in alleys else one
         for one in found

@@ -1,7 +1,6 @@
 """SQL of terms. Every function works in the caller's transaction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, LiteralString
 
 from city_backbone.database import Connection
@@ -11,9 +10,10 @@ from parking.lots import rows
 from parking.lots.terms import LotKind, Terms
 
 COLUMNS: LiteralString = (
-    "b.bay_id, b.lot_id, b.owner_id, b.in_service, b.unit_fee_won, b.weekly_windows, b.exceptions,"
+    "b.bay_id, b.lot_id, b.owner_id, b.in_service, b.unit_fee_won,"
+    " b.weekly_windows::text, b.exceptions::text,"
     " b.position[1] as latitude, b.position[0] as longitude,"
-    " l.kind, l.scheme, l.operator, l.district, l.hours, l.fees"
+    " l.kind, l.scheme, l.operator, l.district, l.hours::text, l.fees::text"
 )
 TABLES: LiteralString = "bay b join lot l using (lot_id)"
 
@@ -50,9 +50,6 @@ async def page(connection: Connection, lot_id: str, after: str, limit: int) -> S
 
 def from_row(row: Mapping[str, Any]) -> Terms:
     """A row of COLUMNS."""
-    fees = rows.fees(row["fees"])
-    if row["unit_fee_won"] is not None:
-        fees = replace(fees, unit_fee_won=row["unit_fee_won"])
     return Terms(
         bay_id=row["bay_id"],
         lot_id=row["lot_id"],
@@ -64,6 +61,6 @@ def from_row(row: Mapping[str, Any]) -> Terms:
         position=Point(row["latitude"], row["longitude"]),
         in_service=row["in_service"],
         hours=rows.hours(row["hours"]),
-        fees=fees,
+        fees=rows.fees(row["fees"], row["unit_fee_won"]),
         availability=rows.availability(row["weekly_windows"], row["exceptions"]),
     )

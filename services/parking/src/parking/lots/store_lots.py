@@ -17,8 +17,9 @@ _IMPORT_LOCK = 0x6C6F7473  # "lots"
 
 _COLUMNS: LiteralString = (
     "l.lot_id, l.kind, l.provider_code, l.management_number, l.name, l.address,"
-    " l.position[1] as latitude, l.position[0] as longitude, l.hours, l.fees, l.operator, l.phone,"
-    " l.remark, l.district, l.scheme, l.min_unit_fee_won, l.max_unit_fee_won, l.data_date,"
+    " l.position[1] as latitude, l.position[0] as longitude, l.hours::text, l.fees::text,"
+    " l.operator, l.phone, l.remark, l.district, l.scheme, l.min_unit_fee_won, l.max_unit_fee_won,"
+    " l.data_date,"
     " (select count(*) from bay b where b.lot_id = l.lot_id and b.in_service) as bays"
 )
 

@@ -11,6 +11,7 @@ from city_backbone.geo import Box, Point, boxes_around, distance_metres
 
 from parking.interval import Interval
 from parking.lots import rows, store
+from parking.lots.availability import Availability
 from parking.lots.fees import FeeSchedule
 from parking.lots.hours import OperatingHours
 from parking.lots.terms import Terms
@@ -20,10 +21,12 @@ MAX_BAYS = 2_000
 # A car that is past its end may take so long to go.
 _OVERSTAYED_BLOCKS = timedelta(hours=1)
 
-# Two live claims on a bay never overlap; a hold that nobody has ended yet may be past its end.
+# Two live claims on a bay never overlap; a hold that nobody has ended yet may be past its end. They
+# are read once, whatever the planner thinks of their number: a join made it as often as there are
+# bays.
 _FREE: LiteralString = (
-    "b.in_service and not exists (select from booking k where k.bay_id = b.bay_id"
-    " and k.status in ('HELD', 'CONFIRMED', 'OCCUPIED')"
+    "b.in_service and b.bay_id not in (select k.bay_id from booking k"
+    " where k.status in ('HELD', 'CONFIRMED', 'OCCUPIED')"
     " and k.during && tstzrange(%(starts_at)s, %(ends_at)s)"
     " and (k.status <> 'HELD' or k.hold_expires_at > %(now)s))"
     " and b.bay_id <> all (array(select k.bay_id from booking k"
@@ -62,13 +65,22 @@ class Free(NamedTuple):
     bays: int
 
 
+class Alike(NamedTuple):
+    """Free bays of an alley that are lent at the same times."""
+
+    lot_id: str
+    availability: Availability
+    bays: int
+
+
 async def public_places(
     connection: Connection, centre: Point, radius_metres: float
 ) -> list[PublicPlace]:
     """Within the radius, at most the nearest MAX_LOTS; not those of contract holders alone."""
     within, given = _within(centre, radius_metres)
     found = await connection.execute(
-        "select lot_id, name, hours, fees, position[1] as latitude, position[0] as longitude"
+        "select lot_id, name, hours::text, fees::text,"
+        " position[1] as latitude, position[0] as longitude"
         f" from lot where ({within}) and kind = 'PUBLIC' and fees->>'kind' <> 'CONTRACT'"
         f"{_NEARNESS}, lot_id limit %(most)s",
         {**given, "most": MAX_LOTS},
@@ -114,14 +126,20 @@ async def shared_places(
 
 async def free_of_alleys(
     connection: Connection, lot_ids: Sequence[str], interval: Interval, now: datetime
-) -> list[Terms]:
-    """Free bays of these alleys, at most MAX_BAYS of each; whether offered their terms say."""
+) -> list[Alike]:
+    """Free bays of these alleys, of the first MAX_BAYS of each."""
     found = await connection.execute(
-        f"select {store.COLUMNS} from {store.TABLES} where b.lot_id = any(%(lots)s)"
-        f" and b.number <= %(most)s and {_FREE}",
+        "select b.lot_id, b.weekly_windows::text, b.exceptions::text, count(*) as bays from bay b"
+        f" where b.lot_id = any(%(lots)s) and b.number <= %(most)s and {_FREE}"
+        " group by b.lot_id, b.weekly_windows, b.exceptions",
         {"lots": list(lot_ids), "most": MAX_BAYS, **_moments(interval, now)},
     )
-    return [store.from_row(row) async for row in found]
+    return [
+        Alike(
+            row["lot_id"], rows.availability(row["weekly_windows"], row["exceptions"]), row["bays"]
+        )
+        async for row in found
+    ]
 
 
 def _within(centre: Point, radius_metres: float) -> tuple[LiteralString, dict[str, float]]:
