@@ -17,7 +17,7 @@ from opentelemetry.metrics import Meter
 
 from city_backbone import telemetry
 from city_backbone.errors import BackboneError, PermissionDenied, SettingsError
-from city_backbone.rpc.certificate import Identity
+from city_backbone.rpc.certificate import Certificate, Identity
 from city_backbone.rpc.identity import Policy, caller
 from city_backbone.rpc.status import has_status, to_status
 from city_backbone.settings import GrpcSettings, TlsSettings
@@ -197,11 +197,22 @@ class RpcServer:
 
 def _credentials(identity: Identity) -> grpc.ServerCredentials:
     """Mutual TLS; each handshake is with the certificate that is current then."""
+    given = identity.current()
 
-    def configuration() -> Any:
+    def newer() -> Any:
+        """None while there is no other: gRPC frees what it replaces, also under handshakes that
+        still read it, and the process ends by that (grpc/grpc#36693)."""
+        nonlocal given
         now = identity.current()
-        return grpc.ssl_server_certificate_configuration([(now.key, now.chain)], now.authorities)
+        if now is given:
+            return None
+        given = now
+        return _configuration(now)
 
     return grpc.dynamic_ssl_server_credentials(
-        configuration(), configuration, require_client_authentication=True
+        _configuration(given), newer, require_client_authentication=True
     )
+
+
+def _configuration(now: Certificate) -> Any:
+    return grpc.ssl_server_certificate_configuration([(now.key, now.chain)], now.authorities)
