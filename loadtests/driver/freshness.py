@@ -10,6 +10,7 @@ import io
 import json
 import math
 import struct
+from array import array
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -91,15 +92,21 @@ EFFECTS = (
 
 
 class Freshness:
-    """What was seen since `since`; effects of what was intended before are somebody else's."""
+    """What was seen since `since`; effects of what was intended before are somebody else's.
 
-    def __init__(self, recorder: Recorder, now: Now) -> None:
-        self._recorder = recorder
+    Kept until `write`: an effect counts in the second in which it was intended, however late it
+    comes, so that a phase answers for all that it caused.
+    """
+
+    def __init__(self, now: Now) -> None:
         self._now = now
         self._since = now()
+        self._values: dict[tuple[int, str], array[int]] = {}
         self._intended: dict[str, int] = {}
         self._early: dict[str, list[tuple[str, int]]] = {}
         self.seen = 0
+        self.schemas: dict[str, set[int]] = {}
+        """Ids of the writers' schemas by topic, of the events that were looked at."""
 
     def event(self, effect: Effect, intended: int, data: Mapping[str, Any]) -> None:
         """An event that shows now."""
@@ -120,10 +127,17 @@ class Freshness:
         else:
             self._record(room, "urgent", intended, at)
 
+    def write(self, recorder: Recorder) -> None:
+        """All that was seen, in order of the seconds."""
+        for (second, tag), values in sorted(self._values.items()):
+            for value in values:
+                recorder.record(second, tag, value)
+        recorder.flush()
+
     def _record(self, effect: str, priority: Priority, intended: int, at: int) -> None:
         self.seen += 1
-        second = self._now() // 1_000_000
-        self._recorder.record(second, f"{effect}|{priority}", at - intended)
+        place = (intended // 1_000_000, f"{effect}|{priority}")
+        self._values.setdefault(place, array("q")).append(at - intended)
 
 
 @asynccontextmanager
@@ -149,9 +163,8 @@ async def watching(
         )
         schemas = _Schemas(http, variable(world, "OPERATOR_REGISTRY__URL"))
         writer = stack.enter_context(writing(folder / FRESHNESS, began))
-        recorder = Recorder(writer.write)
-        stack.callback(recorder.flush)
-        found = Freshness(recorder, now)
+        found = Freshness(now)
+        stack.callback(lambda: found.write(Recorder(writer.write)))
         known = {name: await _count(http, url) for name, url in (rooms or {}).items()}
         tasks = [asyncio.create_task(_read(consumer, effects, schemas, found))]
         for name, url in (rooms or {}).items():
@@ -191,6 +204,7 @@ async def _look(
     data = await schemas.decode(record.value)
     if data is None:
         return
+    found.schemas.setdefault(record.topic, set()).add(_FRAME.unpack_from(record.value)[1])
     intended = effect.intended(data)
     if intended is not None:
         found.event(effect, micros(intended), data)

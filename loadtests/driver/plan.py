@@ -16,7 +16,8 @@ class Rate(_Part):
 
     `constant`: `rate`. `ramp`: from `rate` to `to`, in a line. `diurnal`: `rate` is the day's mean,
     `hours` its course, `day_seconds` the length of a day that begins at `from_hour`. `burst`:
-    `rate`, and `factor` times as much for `for_seconds` in every `every_seconds`.
+    `rate`, and `factor` times as much for the last `for_seconds` in every `every_seconds`. With a
+    `factor`, a day has bursts too.
 
     Arrivals come `even`, as a `poisson` process, or on the `minute`: all of a minute's within the
     first `spread_seconds` of it. Minutes are counted from the beginning of the phase.

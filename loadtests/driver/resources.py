@@ -5,14 +5,14 @@ import json
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import psutil
 
-from loadtests.driver.result import LagSample, ResourceSample, write_samples
+from loadtests.driver.result import EventSample, LagSample, ResourceSample, Sample, write_samples
 
 DRIVER = "driver"
 _SECOND = 1.0
@@ -20,16 +20,23 @@ _LAG = re.compile(
     r'^city_stream_time_lag_seconds\{[^}]*messaging_destination_name="([^"]+)"[^}]*\} (\S+)$',
     re.MULTILINE,
 )
+_BEGAN = re.compile(r"^process_start_time_seconds (\S+)$", re.MULTILINE)
+_CONSUMED = re.compile(r"^messaging_client_consumed_messages_total\{(.*)\} (\S+)$", re.MULTILINE)
+_DEAD = re.compile(r"^city_stream_dead_letters_total\{(.*)\} (\S+)$", re.MULTILINE)
+_TOPIC = "messaging_destination_name"
+_LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 
 
 class Processes:
     """Of a stack by its state folder, each part with its children, and this one with its shards.
 
-    A part that is started again is found again: its figures begin anew.
+    A part that is started again is found again: its figures begin anew. `further` are processes
+    beside the stack's, by name; it may change.
     """
 
-    def __init__(self, state: Path | None) -> None:
+    def __init__(self, state: Path | None, further: Mapping[str, int]) -> None:
         self._run = None if state is None else state / "run.json"
+        self._further = further
         self._known: dict[int, psutil.Process] = {}
 
     def sample(self) -> list[ResourceSample]:
@@ -42,7 +49,7 @@ class Processes:
         ]
 
     def _pids(self) -> dict[str, int]:
-        found = {DRIVER: os.getpid()}
+        found = {DRIVER: os.getpid(), **self._further}
         if self._run is None:
             return found
         try:
@@ -90,6 +97,35 @@ def lags(service: str, text: str, at: float) -> list[LagSample]:
     ]
 
 
+def events(service: str, text: str, at: float) -> list[EventSample]:
+    """Of each topic that it consumes, from a service's /metrics. What it parked it will consume."""
+    began = _BEGAN.search(text)
+    if began is None:
+        return []
+    dead = {dict(_LABEL.findall(labels))[_TOPIC]: float(n) for labels, n in _DEAD.findall(text)}
+    consumed = dict.fromkeys(dead, 0.0)
+    for labels, count in _CONSUMED.findall(text):
+        found = dict(_LABEL.findall(labels))
+        if found["outcome"] != "parked":
+            consumed[found[_TOPIC]] = consumed.get(found[_TOPIC], 0.0) + float(count)
+    return [
+        EventSample(
+            at=at,
+            service=service,
+            topic=topic,
+            began=float(began[1]),
+            consumed=count,
+            dead=dead.get(topic, 0.0),
+        )
+        for topic, count in sorted(consumed.items())
+    ]
+
+
+def service_of(process: str) -> str:
+    """Whose a process is: a further one of a service is named `service#number`."""
+    return process.partition("#")[0]
+
+
 def metrics_urls(state: Path) -> dict[str, str]:
     """Of a stack on this machine, by service."""
     ports: dict[str, int] = json.loads((state / "ports.json").read_bytes())
@@ -112,11 +148,18 @@ def room_urls(state: Path) -> dict[str, str]:
 
 @asynccontextmanager
 async def sampling(
-    folder: Path, state: Path | None, metrics: Mapping[str, str]
+    folder: Path,
+    state: Path | None,
+    metrics: Mapping[str, str],
+    further: Mapping[str, int] | None = None,
 ) -> AsyncIterator[None]:
-    """Appends to resources.jsonl and lag.jsonl each second. `metrics` are URLs by service; one that
-    does not answer has no sample, as a process that is not there."""
-    processes = Processes(state)
+    """Appends to resources.jsonl, lag.jsonl and events.jsonl each second.
+
+    `metrics` are URLs and `further` processes beside the stack's, both by name (see `service_of`);
+    they may change meanwhile. One that does not answer has no sample, as a process that is not
+    there.
+    """
+    processes = Processes(state, {} if further is None else further)
     timeout = aiohttp.ClientTimeout(total=_SECOND)
     async with aiohttp.ClientSession(timeout=timeout) as http:
         task = asyncio.create_task(_each_second(folder, processes, http, metrics))
@@ -131,20 +174,18 @@ async def _each_second(
     folder: Path, processes: Processes, http: aiohttp.ClientSession, metrics: Mapping[str, str]
 ) -> None:
     while True:
-        used = await asyncio.to_thread(processes.sample)
-        behind = await asyncio.gather(*(_lag(http, *one) for one in metrics.items()))
-        await asyncio.to_thread(_write, folder, used, [one for found in behind for one in found])
+        samples: list[Sample] = [*await asyncio.to_thread(processes.sample)]
+        for found in await asyncio.gather(*(_told(http, *one) for one in metrics.items())):
+            samples += found
+        await asyncio.to_thread(write_samples, samples, folder)
         await asyncio.sleep(_SECOND - time.time() % _SECOND)
 
 
-async def _lag(http: aiohttp.ClientSession, service: str, url: str) -> list[LagSample]:
+async def _told(http: aiohttp.ClientSession, name: str, url: str) -> list[Sample]:
+    service = service_of(name)
     try:
         async with http.get(url) as response:
-            return lags(service, await response.text(), time.time())
+            text, at = await response.text(), time.time()
     except (aiohttp.ClientError, TimeoutError):
         return []
-
-
-def _write(folder: Path, used: Iterable[ResourceSample], behind: Iterable[LagSample]) -> None:
-    write_samples(used, folder)
-    write_samples(behind, folder)
+    return [*lags(service, text, at), *events(service, text, at)]

@@ -1,12 +1,12 @@
 """The files of a run's folder that are JSON, typed: run.json, lag.jsonl, resources.jsonl,
-check.json and result.json.
+events.jsonl, check.json and result.json.
 
-Who writes what: whoever runs the scenario writes `Run` and the two `.jsonl` files, the checker
+Who writes what: whoever runs the scenario writes `Run` and the `.jsonl` files, the checker
 writes `Check`, and `loadtests.report.measure` makes `Figures` of histograms and history, which the
 gates judge into a `Result`. The report draws what it finds and needs only run.json.
 
 `run.write(folder)` and `Run.read(folder)` put a file in its place; times are ISO 8601 with a zone
-in run.json, seconds since 1970 (`at`) in the two `.jsonl` files.
+in run.json, seconds since 1970 (`at`) in the `.jsonl` files.
 """
 
 from collections.abc import Iterable, Iterator
@@ -110,7 +110,7 @@ class Run(_File):
     command: str = ""
 
 
-# lag.jsonl and resources.jsonl, a sample a line
+# lag.jsonl, resources.jsonl and events.jsonl, a sample a line
 
 
 class LagSample(_Part):
@@ -138,7 +138,22 @@ class ResourceSample(_Part):
     threads: int
 
 
-_Sample = TypeVar("_Sample", LagSample, ResourceSample)
+class EventSample(_Part):
+    """What a service's process had consumed from a topic (handled or buried) and sent to its dead
+    letters since it `began`, seconds since 1970: both count anew in each process."""
+
+    FILE: ClassVar[str] = "events.jsonl"
+
+    at: float
+    service: str
+    topic: str
+    began: float
+    consumed: float
+    dead: float
+
+
+Sample = LagSample | ResourceSample | EventSample
+_Sample = TypeVar("_Sample", LagSample, ResourceSample, EventSample)
 
 
 def read_samples(kind: type[_Sample], folder: Path) -> Iterator[_Sample]:
@@ -154,7 +169,7 @@ def read_samples(kind: type[_Sample], folder: Path) -> Iterator[_Sample]:
                 raise ResultError(f"{path}, line {number}: {error}") from error
 
 
-def write_samples(samples: Iterable[LagSample | ResourceSample], folder: Path) -> None:
+def write_samples(samples: Iterable[Sample], folder: Path) -> None:
     """Appends, each to the file of its kind."""
     for sample in samples:
         with (folder / sample.FILE).open("a", encoding="utf-8") as file:
@@ -230,13 +245,69 @@ class FreshnessFigures(_Part):
     freshness: Percentiles
 
 
+class PhaseFigures(_Part):
+    """What was intended in one phase, whenever it took effect."""
+
+    name: str
+    freshness: tuple[FreshnessFigures, ...] = ()
+
+
+class EventFigures(_Part):
+    """Of a service's topic over the run: events consumed, how many of them were buried, and how
+    many processes consumed any."""
+
+    service: str
+    topic: str
+    consumed: int
+    dead: int
+    processes: int = 0
+
+
+class TimeLagFigures(_Part):
+    """Of a service's topic, seconds: at the end of the run, and the worst, each the least of six
+    samples on end (see loadtests.report.recovery.steady_lag). `last` is None when the service did
+    not tell at the end."""
+
+    service: str
+    topic: str
+    last: float | None
+    worst: float
+
+
+class Recovery(_Part):
+    """How long after a fault's end it took until all was as before; None: never in the `watched`
+    seconds after it. `detail` says what was last."""
+
+    fault: str
+    seconds: float | None
+    watched: float
+    detail: str = ""
+
+
+class SlopeFigures(_Part):
+    """How fast a part grew, over `seconds` of its last process after the warm-up."""
+
+    part: str
+    seconds: float
+    rss_mib_per_hour: float
+    fds_per_hour: float
+    threads_per_hour: float
+
+
 class Figures(_Part):
-    """What was measured, merged over the shards; `shards` is how many were found."""
+    """What was measured, merged over the shards; `shards` is how many were found.
+
+    `recoveries` is None when nothing tells what it was like before the first fault."""
 
     seconds: float
     shards: int
     operations: tuple[OperationFigures, ...] = ()
     freshness: tuple[FreshnessFigures, ...] = ()
+    phases: tuple[PhaseFigures, ...] = ()
+    events: tuple[EventFigures, ...] = ()
+    time_lags: tuple[TimeLagFigures, ...] = ()
+    recoveries: tuple[Recovery, ...] | None = None
+    slopes: tuple[SlopeFigures, ...] = ()
 
 
 class Gate(_Part):

@@ -8,7 +8,7 @@ import heapq
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from loadtests.city.seeded import draws
@@ -176,10 +176,12 @@ def _stretches(rate: Rate, seconds: float) -> Iterator[_Stretch]:
             yield _Stretch(0.0, seconds, rate.rate, rate.rate)
         case "ramp":
             yield _Stretch(0.0, seconds, rate.rate, rate.rate if rate.to is None else rate.to)
-        case "diurnal":
+        case "diurnal" if rate.factor == 1:
             yield from _day(rate, seconds)
+        case "diurnal":
+            yield from _bursts(rate, _day(rate, seconds))
         case "burst":
-            yield from _bursts(rate, seconds)
+            yield from _bursts(rate, [_Stretch(0.0, seconds, rate.rate, rate.rate)])
 
 
 def _day(rate: Rate, seconds: float) -> Iterator[_Stretch]:
@@ -196,15 +198,19 @@ def _day(rate: Rate, seconds: float) -> Iterator[_Stretch]:
         number, begin = number + 1, end
 
 
-def _bursts(rate: Rate, seconds: float) -> Iterator[_Stretch]:
-    high = rate.rate * rate.factor
-    begin, number = 0.0, 0
-    while begin < seconds:
-        period = number * rate.every_seconds
-        quiet_until = min(period + rate.every_seconds - rate.for_seconds, seconds)
-        if quiet_until > begin:
-            yield _Stretch(begin, quiet_until, rate.rate, rate.rate)
-        end = min((number + 1) * rate.every_seconds, seconds)
-        if end > quiet_until:
-            yield _Stretch(quiet_until, end, high, high)
-        begin, number = end, number + 1
+def _bursts(rate: Rate, level: Iterable[_Stretch]) -> Iterator[_Stretch]:
+    """Level stretches, cut where bursts begin and end."""
+    number = 0
+    for whole in level:
+        begin = whole.begin
+        while begin < whole.end:
+            quiet_until = (number + 1) * rate.every_seconds - rate.for_seconds
+            burst = begin >= quiet_until
+            period = (number + 1) * rate.every_seconds
+            end = min(period if burst else quiet_until, whole.end)
+            now = whole.first * rate.factor if burst else whole.first
+            if end > begin:
+                yield _Stretch(begin, end, now, now)
+            if burst and end >= period:
+                number += 1
+            begin = end

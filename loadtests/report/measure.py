@@ -2,9 +2,11 @@
 
 import gzip
 import json
+import math
 import zlib
+from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -18,13 +20,20 @@ from loadtests.driver.result import (
     INTERVALS,
     MERGED,
     SHARDS,
+    EventSample,
     Figures,
     FreshnessFigures,
+    LagSample,
     OperationFigures,
+    PhaseFigures,
+    Recovery,
+    ResourceSample,
     ResultError,
     Run,
+    read_samples,
 )
-from loadtests.report import histograms
+from loadtests.report import handled, histograms, recovery
+from loadtests.report.slopes import slopes
 
 KINDS = ("response", "service", "lag")
 STATUSES = ("ok", "failed", "unknown")
@@ -39,6 +48,11 @@ class Calls:
     done: dict[str, Counter[int]] = field(
         default_factory=lambda: {status: Counter() for status in STATUSES}
     )
+    not_ok: Counter[int] = field(default_factory=Counter)
+    """By second of their intended instant."""
+    took: "dict[int, array[int]]" = field(default_factory=dict)
+    """Response times in microseconds by second of their intended instant; only of a run with
+    faults."""
 
     def count(self, status: str) -> int:
         return self.done[status].total()
@@ -63,6 +77,7 @@ def measure(folder: Path, run: Run | None = None) -> Measured:
     totals: dict[str, HdrHistogram] = {}
     seconds: dict[str, dict[int, list[tuple[int, int]]]] = defaultdict(dict)
     effects = set()
+    phases = _Phases(run)
     with histograms.writing(folder / MERGED, run.began.timestamp()) as merged:
         for interval in histograms.merge([histograms.read(one / INTERVALS) for one in shards]):
             merged.write(interval)
@@ -75,7 +90,8 @@ def measure(folder: Path, run: Run | None = None) -> Measured:
             effects.add(interval.tag)
             histograms.add(totals, interval.tag, interval.histogram)
             seconds[interval.tag][interval.second - zero] = histograms.counts(interval.histogram)
-    calls = _calls(shards, zero)
+            phases.add(interval)
+    calls = _calls(shards, zero, keep=bool(run.faults))
     long = _seconds(run)
     names = {tag.rpartition("|")[0] for tag in totals if tag not in effects}
     figures = Figures(
@@ -85,16 +101,86 @@ def measure(folder: Path, run: Run | None = None) -> Measured:
             _operation(name, run, long, totals, calls.get(name, Calls()))
             for name in sorted(names | set(calls) | set(run.planned))
         ),
-        freshness=tuple(
-            FreshnessFigures(
-                effect=tag.rpartition("|")[0],
-                priority=tag.rpartition("|")[2],
-                freshness=histograms.percentiles(totals[tag]),
-            )
-            for tag in sorted(effects)
-        ),
+        freshness=_freshness({tag: totals[tag] for tag in effects}),
+        phases=phases.figures(),
+        events=handled.events(read_samples(EventSample, folder), run.began.timestamp()),
+        time_lags=handled.time_lags(read_samples(LagSample, folder), run.began.timestamp()),
+        recoveries=_recoveries(folder, run, calls, seconds),
+        slopes=slopes(read_samples(ResourceSample, folder)),
     )
     return Measured(figures, totals, dict(seconds), calls)
+
+
+class _Phases:
+    """Effects by the phase in which the middle of their second is."""
+
+    def __init__(self, run: Run) -> None:
+        self._phases = run.phases
+        self._totals: dict[str, dict[str, HdrHistogram]] = {one.name: {} for one in run.phases}
+
+    def add(self, interval: histograms.Interval) -> None:
+        middle = interval.second + 0.5
+        for phase in self._phases:
+            if phase.began.timestamp() <= middle < phase.ended.timestamp():
+                histograms.add(self._totals[phase.name], interval.tag, interval.histogram)
+
+    def figures(self) -> tuple[PhaseFigures, ...]:
+        return tuple(
+            PhaseFigures(name=name, freshness=_freshness(totals))
+            for name, totals in self._totals.items()
+        )
+
+
+def _freshness(totals: Mapping[str, HdrHistogram]) -> tuple[FreshnessFigures, ...]:
+    return tuple(
+        FreshnessFigures(
+            effect=tag.rpartition("|")[0],
+            priority=tag.rpartition("|")[2],
+            freshness=histograms.percentiles(totals[tag]),
+        )
+        for tag in sorted(totals)
+    )
+
+
+def _recoveries(
+    folder: Path,
+    run: Run,
+    calls: Mapping[str, Calls],
+    seconds: Mapping[str, Mapping[int, list[tuple[int, int]]]],
+) -> tuple[Recovery, ...] | None:
+    zero = run.began.timestamp()
+    course = recovery.Course(
+        seconds=int(_seconds(run)),
+        lags={
+            f"time lag of {service} {topic}": line
+            for (service, topic), line in recovery.lags(
+                read_samples(LagSample, folder), int(zero)
+            ).items()
+        },
+    )
+    for name, one in calls.items():
+        course.not_ok.update(one.not_ok)
+        course.took[f"response of {name}"] = {
+            second: _p99([(value, 1) for value in sorted(values)])
+            for second, values in one.took.items()
+        }
+    for tag, by_second in seconds.items():
+        effect, _, priority = tag.rpartition("|")
+        if priority == "urgent":
+            course.took[f"freshness of {effect}"] = {
+                second: _p99(values) for second, values in by_second.items()
+            }
+    return recovery.recoveries(course, run.faults, int(zero))
+
+
+def _p99(values: Sequence[tuple[int, int]]) -> float:
+    """Of values in microseconds and how often each was, in order: the nearest rank, seconds."""
+    left = math.ceil(0.99 * sum(count for _, count in values))
+    for value, count in values:
+        left -= count
+        if left <= 0:
+            return value / _MICRO
+    return 0.0
 
 
 def _operation(
@@ -126,13 +212,18 @@ def _seconds(run: Run) -> float:
     return max(0.001, (ended - began).total_seconds())
 
 
-def _calls(shards: list[Path], zero: int) -> dict[str, Calls]:
+def _calls(shards: list[Path], zero: int, *, keep: bool) -> dict[str, Calls]:
     calls: dict[str, Calls] = defaultdict(Calls)
     for shard in shards:
         for line in _history(shard / HISTORY):
             one = calls[line["op"]]
-            one.intended[line["intended"] // _MICRO - zero] += 1
+            second = line["intended"] // _MICRO - zero
+            one.intended[second] += 1
             ended = line["done"] or line["sent"]  # nobody knows when an unknown call was done
+            if line["status"] != "ok":
+                one.not_ok[second] += 1
+            if keep:
+                one.took.setdefault(second, array("q")).append(ended - line["intended"])
             one.done[line["status"]][ended // _MICRO - zero] += 1
     return dict(calls)
 

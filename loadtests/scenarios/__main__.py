@@ -43,6 +43,9 @@ def main(arguments: Sequence[str]) -> int:
     run.add_argument("--out", type=Path, default=Path("out"), help="where the run's folder is made")
     run.add_argument("--seed", type=int, default=1)
     run.add_argument("--shards", type=int, help="processes that send; the scenario's by default")
+    run.add_argument(
+        "--stretch", type=_factor, default=1.0, help="phases so many times as long, soak above all"
+    )
     given = parser.parse_args(arguments)
     console = Console(stderr=True)
     if given.command == "list":
@@ -50,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
             print(f"{name:20} {scenarios.load(name).about}")
         return 0
     try:
-        chosen = scenarios.load(given.name)
+        chosen = scenarios.load(given.name).stretched(given.stretch)
         command = f"python -m loadtests.scenarios {' '.join(arguments)}"
         folder = folder_of(given.out, chosen)
         result = asyncio.run(
@@ -61,6 +64,13 @@ def main(arguments: Sequence[str]) -> int:
         return EXIT_CODES["INVALID"]
     _show(result, folder, console)
     return result.exit_code
+
+
+def _factor(text: str) -> float:
+    found = float(text)
+    if not found > 0:
+        raise ValueError(text)
+    return found
 
 
 async def _run(

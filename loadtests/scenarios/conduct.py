@@ -1,6 +1,7 @@
 """A scenario from its start to its verdict: drive, break, check, judge, report."""
 
 import asyncio
+from collections import ChainMap
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from loadtests.scenarios.faults import Faults
 from loadtests.scenarios.gates import judge
 from loadtests.scenarios.scenario import Scenario
 from loadtests.scenarios.stack import Stack
+from loadtests.scenarios.upgrade import unwritten
 
 #: Whose variables the driver, the watch over effects and the checker need.
 NAMES = ("loadtests", "operator", "cameras", "sensors", "parking", "health", "emergency")
@@ -51,7 +53,7 @@ async def conduct(
         phases=scenario.phases,
         settings=scenario.settings,
     )
-    faults = Faults(scenario.faults, stack.state)
+    faults = Faults(scenario.planned(seed), stack.state, stack.environment)
     problems: list[str] = []
 
     async def begun(began: datetime) -> None:
@@ -62,15 +64,16 @@ async def conduct(
 
     world = World(stack.environment, seed, 0, plan.shards, plan.settings)
     rooms = resources.room_urls(stack.state)
-    metrics = resources.metrics_urls(stack.state)
+    metrics = ChainMap(faults.workers.metrics, resources.metrics_urls(stack.state))
     async with (
-        freshness.watching(world, folder, rooms),
-        resources.sampling(folder, stack.state, metrics),
+        freshness.watching(world, folder, rooms) as seen,
+        resources.sampling(folder, stack.state, metrics, faults.workers.pids),
     ):
         try:
             await run(plan, folder, stack.environment, started=begun, progress=progress)
         except ShardError as error:
             problems.append(str(error))
+    problems += unwritten(faults.made, seen.schemas)
     made = Run.read(folder).model_copy(update={"faults": tuple(faults.made)})
     made.write(folder)
     measured = report.measure(folder, made)

@@ -2,7 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 
-from loadtests.driver.result import Check, Figures, Gate, Percentiles, Result, Verdict
+from loadtests.driver.result import (
+    Check,
+    Figures,
+    FreshnessFigures,
+    Gate,
+    Percentiles,
+    Result,
+    Verdict,
+)
 from loadtests.scenarios.scenario import Gates, Limits, Scenario
 
 _FOUND = ("lost", "doubled", "reordered", "unseen")
@@ -16,7 +24,13 @@ def judge(
     gates = (
         *_response(scenario.gates, figures),
         *_freshness(scenario.gates, figures),
+        *_ratios(scenario.gates, figures),
         *_outcomes(scenario.gates, figures),
+        *_dead_letters(scenario.gates, figures),
+        *_consumers(scenario.gates, figures),
+        *_recovery(scenario.gates, figures),
+        *_time_lag(scenario.gates, figures),
+        *_slopes(scenario.gates, figures),
         *_found(scenario.gates, check),
     )
     failed = [gate for gate in gates if gate.verdict == "FAIL"]
@@ -27,7 +41,7 @@ def judge(
     reasons = [
         *problems,
         *(f"{gate.name}: not measured: {gate.detail}" for gate in unmeasured),
-        *(f"{gate.name}: {gate.value:g} {gate.unit}, {gate.limit:g} allowed" for gate in failed),
+        *(_words(gate) for gate in failed),
     ]
     return Result(
         scenario=scenario.name,
@@ -46,11 +60,45 @@ def _response(gates: Gates, figures: Figures) -> Iterator[Gate]:
 
 def _freshness(gates: Gates, figures: Figures) -> Iterator[Gate]:
     for priority, limits in gates.freshness.items():
-        seen = [one for one in figures.freshness if one.priority == priority]
+        name = f"freshness, {priority}"
+        if limits.phase is not None:
+            name += f" in {limits.phase}"
+        seen = _of_class(priority, _in_phase(figures, limits.phase))
         if not seen:
-            yield from _percentiles(f"freshness, {priority}", limits, None)
-        for one in seen:
-            yield from _percentiles(f"freshness, {priority}: {one.effect}", limits, one.freshness)
+            yield from _percentiles(name, limits, None)
+        for effect, found in seen.items():
+            yield from _percentiles(f"{name}: {effect}", limits, found)
+
+
+def _ratios(gates: Gates, figures: Figures) -> Iterator[Gate]:
+    for priority, ratio in gates.freshness_ratio.items():
+        name = f"p99 freshness, {priority}, {ratio.phase} / {ratio.to}"
+        one = _of_class(priority, _in_phase(figures, ratio.phase))
+        other = _of_class(priority, _in_phase(figures, ratio.to))
+        if not one and not other:
+            yield _at_most(name, ratio.p99_at_most, None, "", "nothing of it was seen")
+        for effect in sorted({*one, *other}):
+            found, against = one.get(effect), other.get(effect)
+            value, detail = None, "it was not seen in both phases"
+            if found and against and against.p99 > 0:
+                value, detail = found.p99 / against.p99, f"{found.p99:.1f} / {against.p99:.1f} ms"
+            yield _at_most(f"{name}: {effect}", ratio.p99_at_most, value, "", detail)
+
+
+def _in_phase(figures: Figures, phase: str | None) -> Sequence[FreshnessFigures]:
+    """Of all phases, or of the one."""
+    if phase is None:
+        return figures.freshness
+    return [one for found in figures.phases if found.name == phase for one in found.freshness]
+
+
+def _of_class(priority: str, seen: Sequence[FreshnessFigures]) -> dict[str, Percentiles]:
+    """By effect, those that were seen."""
+    return {
+        one.effect: one.freshness
+        for one in seen
+        if one.priority == priority and one.freshness.count
+    }
 
 
 def _percentiles(name: str, limits: Limits, found: Percentiles | None) -> Iterator[Gate]:
@@ -60,7 +108,8 @@ def _percentiles(name: str, limits: Limits, found: Percentiles | None) -> Iterat
         ("p99.9", limits.p999_ms, seen.p999 if seen else None),
     ):
         if limit is not None:
-            yield _at_most(f"{words} {name}", limit, value, "ms", "nothing of it was seen")
+            missing = "" if seen else "nothing of it was seen"
+            yield _at_most(f"{words} {name}", limit, value, "ms", missing)
 
 
 def _outcomes(gates: Gates, figures: Figures) -> Iterator[Gate]:
@@ -68,7 +117,83 @@ def _outcomes(gates: Gates, figures: Figures) -> Iterator[Gate]:
         sent = sum(one.sent for one in figures.operations)
         bad = sum(one.failed + one.unknown for one in figures.operations)
         share = bad / sent if sent else None
-        yield _at_most("calls not ok", gates.not_ok_share, share, "share", "nothing was sent")
+        missing = "" if sent else "nothing was sent"
+        yield _at_most("calls not ok", gates.not_ok_share, share, "share", missing)
+
+
+def _dead_letters(gates: Gates, figures: Figures) -> Iterator[Gate]:
+    if gates.dead_letter_share is not None:
+        consumed = sum(one.consumed for one in figures.events)
+        dead = sum(one.dead for one in figures.events)
+        where = ", ".join(
+            f"{one.service} {one.topic}: {one.dead}" for one in figures.events if one.dead
+        )
+        share = dead / consumed if consumed else None
+        detail = where if consumed else "no service has told of an event"
+        yield _at_most("dead letters", gates.dead_letter_share, share, "share", detail)
+
+
+def _consumers(gates: Gates, figures: Figures) -> Iterator[Gate]:
+    for topic, limit in gates.consumers.items():
+        found = [one.processes for one in figures.events if one.topic == topic]
+        value = max(found, default=None)
+        verdict: Verdict = "INVALID"
+        if value is not None:
+            verdict = "PASS" if value >= limit else "FAIL"
+        yield Gate(
+            name=f"consumers of {topic}",
+            limit=limit,
+            value=value,
+            unit="processes",
+            direction="at least",
+            verdict=verdict,
+            detail="no service told of it" if value is None else "",
+        )
+
+
+def _recovery(gates: Gates, figures: Figures) -> Iterator[Gate]:
+    limit = gates.recovery_seconds
+    if limit is None:
+        return
+    if not figures.recoveries:
+        missing = "no fault was made, or nothing tells how it was before"
+        yield _at_most("recovery", limit, None, "s", missing)
+        return
+    for one in figures.recoveries:
+        if one.seconds is None:
+            words = f"never: {one.detail}" if one.detail else "never"
+            yield _fails(f"recovery from {one.fault}", limit, one.watched, "s", words)
+        else:
+            yield _at_most(f"recovery from {one.fault}", limit, one.seconds, "s", one.detail)
+
+
+def _time_lag(gates: Gates, figures: Figures) -> Iterator[Gate]:
+    if gates.time_lag_seconds is None:
+        return
+    silent = [f"{one.service} {one.topic}" for one in figures.time_lags if one.last is None]
+    known = [(one.last, f"{one.service} {one.topic}") for one in figures.time_lags if one.last]
+    value, detail = max(known, default=(0.0, ""))
+    missing = ", ".join(silent) or ("" if figures.time_lags else "no service told of one")
+    if missing and value <= gates.time_lag_seconds:
+        yield _at_most("time lag at the end", gates.time_lag_seconds, None, "s", missing)
+    else:
+        yield _at_most("time lag at the end", gates.time_lag_seconds, value, "s", detail)
+
+
+def _slopes(gates: Gates, figures: Figures) -> Iterator[Gate]:
+    if gates.slopes is None:
+        return
+    judged = [one for one in figures.slopes if one.part not in gates.slopes.leave_out]
+    for name, unit, field in (
+        ("memory", "MiB/h", "rss_mib_per_hour"),
+        ("descriptors", "1/h", "fds_per_hour"),
+        ("threads", "1/h", "threads_per_hour"),
+    ):
+        limit: float | None = getattr(gates.slopes, field)
+        if limit is not None:
+            found = [(float(getattr(one, field)), one.part) for one in judged]
+            value, detail = max(found, default=(None, "no part was there for long enough"))
+            yield _at_most(f"slope of {name}", limit, value, unit, detail)
 
 
 def _found(gates: Gates, check: Check | None) -> Iterator[Gate]:
@@ -82,11 +207,18 @@ def _found(gates: Gates, check: Check | None) -> Iterator[Gate]:
         yield _at_most(kind, limit, count, "events", detail)
 
 
-def _at_most(name: str, limit: float, value: float | None, unit: str, missing: str) -> Gate:
-    if value is None:
-        return Gate(
-            name=name, limit=limit, value=None, unit=unit, verdict="INVALID", detail=missing
-        )
-    return Gate(
-        name=name, limit=limit, value=value, unit=unit, verdict="FAIL" if value > limit else "PASS"
-    )
+def _at_most(name: str, limit: float, value: float | None, unit: str, detail: str) -> Gate:
+    """Without a value it is INVALID, and `detail` says what is missing."""
+    verdict: Verdict = "INVALID"
+    if value is not None:
+        verdict = "FAIL" if value > limit else "PASS"
+    return Gate(name=name, limit=limit, value=value, unit=unit, verdict=verdict, detail=detail)
+
+
+def _fails(name: str, limit: float, value: float, unit: str, detail: str) -> Gate:
+    return Gate(name=name, limit=limit, value=value, unit=unit, verdict="FAIL", detail=detail)
+
+
+def _words(gate: Gate) -> str:
+    words = f"{gate.name}: {gate.value:g} {gate.unit}, {gate.direction} {gate.limit:g} allowed"
+    return f"{words} ({gate.detail})" if gate.detail else words

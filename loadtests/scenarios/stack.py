@@ -38,7 +38,7 @@ async def stack(
     `environment` has the variables of `names`, services and clients. Raises StackError.
     """
     if state is not None:
-        status = json.loads(await _meshctl("status", "--json", "--state", str(state), okay=(0, 1)))
+        status = json.loads(await meshctl("status", "--json", "--state", str(state), okay=(0, 1)))
         if not status["ready"]:
             raise StackError(f"{state}: not all of it is ready: `meshctl status` says what")
         alone = "city-model" not in status["parts"]
@@ -50,10 +50,10 @@ async def stack(
     try:
         say("starting a stack of its own")
         up = ("up", "--detach", "--free-ports", "--rooms", "--state", str(own))
-        await _meshctl(*up, seconds=_START_SECONDS)
+        await meshctl(*up, seconds=_START_SECONDS)
         yield Stack(own, True, await _environment(own, names))
     finally:
-        await _meshctl("down", "--state", str(own))
+        await meshctl("down", "--state", str(own))
         await asyncio.to_thread(shutil.rmtree, own, ignore_errors=True)
 
 
@@ -61,15 +61,16 @@ async def _environment(state: Path, names: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in names:
         values: dict[str, Any] = json.loads(
-            await _meshctl("env", name, "--json", "--state", str(state))
+            await meshctl("env", name, "--json", "--state", str(state))
         )
         found |= {key: str(value) for key, value in values.items()}
     return found
 
 
-async def _meshctl(
+async def meshctl(
     *arguments: str, okay: tuple[int, ...] = (0,), seconds: float = _COMMAND_SECONDS
 ) -> str:
+    """What it prints. Raises StackError with what it says instead."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "meshctl", *arguments),
         stdout=asyncio.subprocess.PIPE,
@@ -81,9 +82,11 @@ async def _meshctl(
         async with asyncio.timeout(seconds):
             out, err = await process.communicate()
     except TimeoutError:
-        process.kill()
-        await process.wait()
         raise StackError(f"meshctl {arguments[0]}: no end within {seconds:g} s") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     if process.returncode not in okay:
         raise StackError(err.decode().strip() or f"meshctl {arguments[0]}: {process.returncode}")
     return out.decode()

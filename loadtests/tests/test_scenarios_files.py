@@ -15,7 +15,8 @@ from city_backbone.testing import eventually
 
 from loadtests.driver import operations
 from loadtests.scenarios import scenario as scenarios
-from loadtests.scenarios.faults import FaultError, Faults
+from loadtests.scenarios.fault import FaultError
+from loadtests.scenarios.faults import Faults
 from loadtests.scenarios.scenario import PlannedFault, ScenarioError
 
 _RIGHT = """
@@ -47,6 +48,13 @@ def test_smoke_is_there() -> None:
         ("faults: [{at: 5, kind: stop, target: sensors}]", "seconds: expected with stop"),
         ("faults: [{at: 11, kind: kill, target: sensors}]", "is over after the phases"),
         ("faults: [{at: 1, kind: burn, target: sensors}]", "faults.0.kind"),
+        ("faults: [{kind: network, target: sensors, seconds: 1}]", "only a room"),
+        ("gates: {recovery_seconds: 5}", "there is no fault to recover from"),
+        ("gates: {freshness: {bulk: {phase: night}}}", "there is no phase night"),
+        (
+            "gates: {freshness_ratio: {bulk: {phase: only, to: idle, p99_at_most: 2}}}",
+            "there is no phase idle",
+        ),
         ("shards: 0", "shards"),
         ("colour: red", "colour"),
         ("gates: [", "not YAML"),
@@ -94,7 +102,7 @@ async def _becomes(state: Path, *wanted: str) -> None:
 
 
 async def test_a_stop_freezes_and_thaws_and_is_told(state: Path) -> None:
-    faults = Faults([PlannedFault(at=0, kind="stop", target="sensors", seconds=0.5)], state)
+    faults = Faults([PlannedFault(at=0, kind="stop", target="sensors", seconds=0.5)], state, {})
     running = asyncio.create_task(faults.run(datetime.now(UTC)))
     await _becomes(state, psutil.STATUS_STOPPED)
     await running
@@ -106,7 +114,7 @@ async def test_a_stop_freezes_and_thaws_and_is_told(state: Path) -> None:
 
 
 async def test_a_run_that_is_stopped_leaves_nothing_frozen(state: Path) -> None:
-    faults = Faults([PlannedFault(at=0, kind="stop", target="sensors", seconds=60)], state)
+    faults = Faults([PlannedFault(at=0, kind="stop", target="sensors", seconds=60)], state, {})
     running = asyncio.create_task(faults.run(datetime.now(UTC)))
     await _becomes(state, psutil.STATUS_STOPPED)
     running.cancel()
@@ -115,7 +123,9 @@ async def test_a_run_that_is_stopped_leaves_nothing_frozen(state: Path) -> None:
 
 
 async def test_a_kill_kills(state: Path) -> None:
-    await Faults([PlannedFault(at=0, kind="kill", target="sensors")], state).run(datetime.now(UTC))
+    await Faults([PlannedFault(at=0, kind="kill", target="sensors")], state, {}).run(
+        datetime.now(UTC)
+    )
 
     async def gone() -> bool:
         return not psutil.pid_exists(_pid(state))
@@ -124,7 +134,7 @@ async def test_a_kill_kills(state: Path) -> None:
 
 
 async def test_a_target_that_is_not_there_is_named(state: Path) -> None:
-    faults = Faults([PlannedFault(at=0, kind="kill", target="parking")], state)
+    faults = Faults([PlannedFault(at=0, kind="kill", target="parking")], state, {})
     with pytest.raises(BaseExceptionGroup) as errors:
         await faults.run(datetime.now(UTC))
     (error,) = errors.value.exceptions

@@ -5,13 +5,18 @@ import pytest
 from loadtests.driver.plan import PlannedPhase, Rate
 from loadtests.driver.result import (
     Check,
+    EventFigures,
     Figures,
     FreshnessFigures,
     OperationFigures,
     Percentiles,
+    PhaseFigures,
+    Recovery,
+    SlopeFigures,
+    TimeLagFigures,
 )
 from loadtests.scenarios.gates import judge
-from loadtests.scenarios.scenario import Gates, Limits, Scenario
+from loadtests.scenarios.scenario import Gates, Limits, PlannedFault, Scenario
 
 _CLEAN = Check(complete=True)
 
@@ -49,8 +54,64 @@ def _figures(p99: float = 10, ok: int = 100, failed: int = 0, unknown: int = 0) 
 
 
 def _scenario(**gates: object) -> Scenario:
-    phase = PlannedPhase(name="only", seconds=10, rates={"a.Call": Rate(rate=1)})
-    return Scenario(name="s", about="", phases=(phase,), gates=Gates.model_validate(gates))
+    phases = tuple(
+        PlannedPhase(name=name, seconds=10, rates={"a.Call": Rate(rate=1)})
+        for name in ("idle", "surge")
+    )
+    faults = (PlannedFault(at=9, kind="kill", target="sensors"),)
+    given = Gates.model_validate(gates)
+    return Scenario(name="s", about="", phases=phases, faults=faults, gates=given)
+
+
+def _with(**more: object) -> Figures:
+    return _figures().model_copy(update=more)
+
+
+def _phases(idle: float | None, surge: float | None) -> Figures:
+    """Urgent p99s of one effect, None where it was not seen."""
+    return _with(
+        phases=tuple(
+            PhaseFigures(
+                name=name,
+                freshness=(
+                    FreshnessFigures(effect="e", priority="urgent", freshness=_percentiles(p99)),
+                ),
+            )
+            for name, p99 in (("idle", idle), ("surge", surge))
+            if p99 is not None
+        )
+    )
+
+
+def _events(consumed: int, dead: int, processes: int = 1) -> Figures:
+    one = EventFigures(service="s", topic="t", consumed=consumed, dead=dead, processes=processes)
+    return _with(events=(one,))
+
+
+def _recovered(*seconds: float | None) -> Figures:
+    return _with(
+        recoveries=tuple(Recovery(fault="kill x", seconds=one, watched=5) for one in seconds)
+    )
+
+
+def _lagging(*last: float | None) -> Figures:
+    return _with(
+        time_lags=tuple(TimeLagFigures(service="s", topic="t", last=one, worst=99) for one in last)
+    )
+
+
+def _growing(**by_part: float) -> Figures:
+    return _with(
+        slopes=tuple(
+            SlopeFigures(
+                part=part, seconds=60, rss_mib_per_hour=one, fds_per_hour=0, threads_per_hour=-1
+            )
+            for part, one in by_part.items()
+        )
+    )
+
+
+_SURGE = {"urgent": {"phase": "surge", "to": "idle", "p99_at_most": 1.5}}
 
 
 @pytest.mark.parametrize(
@@ -65,6 +126,34 @@ def _scenario(**gates: object) -> Scenario:
         ({"not_ok_share": 0.1}, _figures(ok=90, failed=6, unknown=4), "PASS"),
         ({"not_ok_share": 0.1}, _figures(ok=89, failed=6, unknown=5), "FAIL"),
         ({"not_ok_share": 0.1}, _figures(ok=0), "INVALID"),
+        ({"freshness": {"urgent": {"phase": "surge", "p99_ms": 10}}}, _phases(99, 10), "PASS"),
+        ({"freshness": {"urgent": {"phase": "surge", "p99_ms": 10}}}, _phases(1, 11), "FAIL"),
+        ({"freshness": {"urgent": {"phase": "surge", "p99_ms": 9}}}, _phases(1, None), "INVALID"),
+        ({"freshness_ratio": _SURGE}, _phases(10, 15), "PASS"),
+        ({"freshness_ratio": _SURGE}, _phases(10, 15.1), "FAIL"),
+        ({"freshness_ratio": _SURGE}, _phases(None, 10), "INVALID"),
+        ({"freshness_ratio": _SURGE}, _phases(10, None), "INVALID"),
+        ({"freshness_ratio": _SURGE}, _figures(), "INVALID"),
+        ({"dead_letter_share": 0.01}, _events(100, 1), "PASS"),
+        ({"dead_letter_share": 0.01}, _events(100, 2), "FAIL"),
+        ({"dead_letter_share": 0.01}, _events(0, 0), "INVALID"),
+        ({"consumers": {"t": 2}}, _events(1, 0, 2), "PASS"),
+        ({"consumers": {"t": 2}}, _events(1, 0, 1), "FAIL"),
+        ({"consumers": {"other": 2}}, _events(1, 0, 2), "INVALID"),
+        ({"recovery_seconds": 20}, _recovered(20, 1), "PASS"),
+        ({"recovery_seconds": 20}, _recovered(1, 20.1), "FAIL"),
+        # Only five seconds were watched, and yet it is no pass.
+        ({"recovery_seconds": 20}, _recovered(1, None), "FAIL"),
+        ({"recovery_seconds": 20}, _recovered(), "INVALID"),
+        ({"recovery_seconds": 20}, _with(recoveries=None), "INVALID"),
+        ({"time_lag_seconds": 2}, _lagging(0, 2), "PASS"),
+        ({"time_lag_seconds": 2}, _lagging(2.1, 0), "FAIL"),
+        ({"time_lag_seconds": 2}, _lagging(1, None), "INVALID"),
+        ({"time_lag_seconds": 2}, _lagging(), "INVALID"),
+        ({"slopes": {"rss_mib_per_hour": 9}}, _growing(a=9, b=1), "PASS"),
+        ({"slopes": {"rss_mib_per_hour": 9}}, _growing(a=1, b=9.1), "FAIL"),
+        ({"slopes": {"rss_mib_per_hour": 9, "leave_out": ["b"]}}, _growing(a=1, b=99), "PASS"),
+        ({"slopes": {"rss_mib_per_hour": 9, "fds_per_hour": 1}}, _growing(), "INVALID"),
     ],
 )
 def test_a_limit_is_kept_or_broken(
@@ -80,6 +169,14 @@ def test_what_the_checker_found_fails(kind: str) -> None:
     assert result.verdict == "FAIL"
     assert [gate.name for gate in result.gates if gate.verdict == "FAIL"] == [kind]
     assert judge(_scenario(**{kind: 1}), _figures(), found, []).verdict == "PASS"
+
+
+def test_what_is_worst_is_named() -> None:
+    gates = {"slopes": {"rss_mib_per_hour": 9}}
+    result = judge(_scenario(**gates), _growing(leaky=70, other=1), _CLEAN, [])
+    assert result.reasons == ("slope of memory: 70 MiB/h, at most 9 allowed (leaky)",)
+    result = judge(_scenario(recovery_seconds=20), _recovered(None), _CLEAN, [])
+    assert result.reasons == ("recovery from kill x: 5 s, at most 20 allowed (never)",)
 
 
 def test_that_nothing_was_found_counts_only_when_all_was_looked_at() -> None:

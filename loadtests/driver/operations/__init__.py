@@ -9,7 +9,16 @@ from loadtests.driver.operation import Department, Operation, World
 
 MODULES = tuple(
     f"{__name__}.{name}"
-    for name in ("cameras", "sensors", "parking", "health", "emergency", "kafka", "grpc")
+    for name in (
+        "cameras",
+        "sensors",
+        "parking",
+        "health",
+        "emergency",
+        "reconnecting",
+        "kafka",
+        "grpc",
+    )
 )
 
 

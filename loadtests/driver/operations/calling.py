@@ -3,7 +3,7 @@
 import asyncio
 import json
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import accumulate
 from pathlib import Path
@@ -12,8 +12,11 @@ from typing import TypeVar
 
 import grpc
 import grpc.aio
+from google.rpc.error_details_pb2 import BadRequest
+from grpc_status import rpc_status
 
 from loadtests.city.cameras.rates import MALFORMED_SHARE
+from loadtests.city.seeded import draws
 from loadtests.driver.operation import Outcome, Status, World
 
 DEADLINE_SECONDS = 10.0
@@ -55,8 +58,12 @@ def variable(world: World, name: str) -> str:
         raise SettingError(f"{name}: missing; meshctl env prints it") from None
 
 
-def channel(world: World, department: str, identity: str = "loadtests") -> grpc.aio.Channel:
+def channel(
+    world: World, department: str, identity: str = "loadtests", *, apart: bool = False
+) -> grpc.aio.Channel:
     """To a department, as `identity`. Without retries and breaker: what happens is measured.
+
+    Channels of a process to one address share a connection, but one that is `apart`.
 
     Raises SettingError.
     """
@@ -77,6 +84,7 @@ def channel(world: World, department: str, identity: str = "loadtests") -> grpc.
             ("grpc.max_reconnect_backoff_ms", 2_000),
             ("grpc.max_receive_message_length", 16 * 1024 * 1024),
             ("grpc.enable_retries", 0),
+            ("grpc.use_local_subchannel_pool", int(apart)),
         ],
     )
 
@@ -103,6 +111,26 @@ def refused(error: grpc.aio.AioRpcError, key: str = "") -> Outcome:
     return Outcome(status, f"{error.code().name}: {error.details()}"[:300], key=key)
 
 
+def turned_down(
+    error: grpc.aio.AioRpcError, key: str = "", acknowledged: tuple[str, ...] = ()
+) -> Outcome:
+    """Of a call that was malformed on purpose: right is a refusal that names the field."""
+    if error.code() is grpc.StatusCode.INVALID_ARGUMENT and (field := named(error)):
+        return Outcome("ok", f"malformed, refused: {field}", acknowledged, key)
+    outcome = refused(error, key)
+    return Outcome(outcome.status, f"malformed: {outcome.detail}"[:300], acknowledged, key)
+
+
+def named(error: grpc.aio.AioRpcError) -> str:
+    """The field that a refusal names; empty when it names none."""
+    status = rpc_status.from_call(error)
+    for detail in status.details if status is not None else ():
+        bad = BadRequest()
+        if detail.Unpack(bad) and bad.field_violations:
+            return str(bad.field_violations[0].field)
+    return ""
+
+
 async def some_at_once(doings: Iterable[Awaitable[_Item]]) -> None:
     """All of them, a few at a time."""
     waiting = iter(doings)
@@ -117,23 +145,59 @@ async def some_at_once(doings: Iterable[Awaitable[_Item]]) -> None:
 
 
 class Skew:
-    """Picks one of `population`: the first most often, by Zipf's law; exponent 0 is all alike."""
+    """Picks one of `population`, the first of `order` most often: a share `hot` of all picks is of
+    it alone, the others follow Zipf's law; exponent 0 is all alike. Without an order they are in
+    their own."""
 
-    def __init__(self, population: int, exponent: float) -> None:
+    def __init__(
+        self,
+        population: int,
+        exponent: float,
+        hot: float = 0.0,
+        order: Sequence[int] | None = None,
+    ) -> None:
         if population < 1:
             raise SettingError("a population: expected at least 1")
+        if not 0 <= hot <= 1:
+            raise SettingError("hot_share: expected 0 to 1")
         self.population = population
         self.exponent = exponent
+        self.hot = hot
+        self._order = order if order is not None else range(population)
         self._shares = (
             list(accumulate((rank + 1) ** -exponent for rank in range(population)))
             if exponent
             else []
         )
 
+    @property
+    def even(self) -> bool:
+        """Whether none is preferred."""
+        return not self.exponent and not self.hot
+
     def __call__(self, draw: Random) -> int:
+        if self.hot and draw.random() < self.hot:
+            return self._order[0]
         if not self._shares:
             return draw.randrange(self.population)
-        return bisect_left(self._shares, draw.random() * self._shares[-1])
+        return self._order[bisect_left(self._shares, draw.random() * self._shares[-1])]
+
+    def some(self, draw: Random, count: int) -> list[int]:
+        """So many, none twice; all when there are no more."""
+        found: dict[int, None] = {}
+        while len(found) < min(count, self.population):
+            # One that is preferred may come so often that the others never do.
+            one = self(draw) if not found else draw.randrange(self.population)
+            found[one] = None
+        return list(found)
+
+
+def skew(world: World, things: str, population: int) -> Skew:
+    """Of `things`, as the scenario says: `zipf` (0) and `hot_share` (0), both ASSUMPTION where they
+    are used. Which are preferred follows from the seed, and is alike for all operations."""
+    order = list(range(population))
+    draws(world.seed, "preferred", things).shuffle(order)
+    return Skew(population, world.number("zipf", 0), world.number("hot_share", 0), order)
 
 
 def size(draw: Random, mean: float, most: int) -> int:
@@ -141,3 +205,12 @@ def size(draw: Random, mean: float, most: int) -> int:
     if mean <= 1:
         return 1
     return min(1 + round(draw.expovariate(1 / (mean - 1))), most)
+
+
+def text(draw: Random, words: Sequence[str], mean: float, most: int) -> str:
+    """Words in any order; `size` says how many characters they have."""
+    length = size(draw, mean, most)
+    found = draw.choice(words)
+    while len(found) < length:
+        found += f" {draw.choice(words)}"
+    return found[:length].strip()

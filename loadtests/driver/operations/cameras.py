@@ -1,13 +1,15 @@
 """What cameras send: detections, heartbeats, and an arson that calls 112 by itself.
 
-Settings, all ASSUMPTION: `detections_per_call` (mean, 5), `heartbeats_per_call` (30: a site's
-recorder speaks for its cameras), `zipf` (0: each camera alike), `settle_seconds`.
+Settings, all ASSUMPTION: `detections_per_call` (mean, 5), `track_chars` (mean length of track ids,
+24), `heartbeats_per_call` (30: a site's recorder speaks for its cameras), `zipf` and `hot_share`
+(0: each camera alike; else some sites see far more), `settle_seconds`.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from random import Random
 from typing import TYPE_CHECKING
 
 import grpc.aio
@@ -24,12 +26,12 @@ from loadtests.city.cameras.rates import BOXLESS_SHARE, KIND_SHARES
 from loadtests.city.seeded import draws
 from loadtests.driver.operation import Operation, Outcome, World
 from loadtests.driver.operations.calling import (
-    Skew,
     connected,
     deadline,
     malformed_share,
     refused,
     size,
+    skew,
 )
 from loadtests.latency.arson import SITES, Arson
 
@@ -41,6 +43,7 @@ DETECTIONS = "cameras.PublishDetections"
 HEARTBEATS = "cameras.SendHeartbeats"
 ARSON = "cameras.Arson"
 _MOST = 1_000
+_LONGEST_TRACK = 64
 _CONFIDENCE = (0.20, 0.75)
 # Seconds before the intended instant at which an arson was seen, so that it has persisted for the
 # rule's dwell time when the last detection comes.
@@ -90,27 +93,29 @@ class Detections:
     def __init__(self, channel: grpc.aio.Channel, world: World) -> None:
         self._stub: DetectionServiceAsyncStub = DetectionServiceStub(channel)
         self._seed = world.seed
-        self._cameras = tuple(
-            camera for site in estate(world.seed).background for camera in site.cameras
-        )
-        self._skew = Skew(len(self._cameras), world.number("zipf", 0))
+        self._sites = estate(world.seed).background
+        self._cameras = tuple(camera for site in self._sites for camera in site.cameras)
+        self._skew = skew(world, "sites", len(self._sites))
         self._mean = world.number("detections_per_call", 5)
+        self._track_chars = world.number("track_chars", 24)
         self._malformed = malformed_share(world)
         self._deadline = deadline(world)
 
     async def __call__(self, intended: datetime, number: int) -> Outcome:
-        found = list(self._seen(micros(intended), number))
+        found = list(self.seen(micros(intended), number))
         return await publish(self._stub, found, self._deadline)
 
-    def _seen(self, at: int, number: int) -> Iterator[Detection]:
+    def seen(self, at: int, number: int) -> Iterator[Detection]:
         draw = draws(self._seed, self.name, number)
-        camera: Camera = self._cameras[self._skew(draw)]
+        camera = self._camera(draw)
         for index in range(size(draw, self._mean, _MOST)):
+            # A run of the same seed is another day: its tracks are others.
+            track = f"{at:x}-{number:x}-{index}-"
+            length = size(draw, self._track_chars, _LONGEST_TRACK)
             one = Detection(
                 camera_id=camera.camera_id,
                 kind=draw.choices(tuple(KIND_SHARES), tuple(KIND_SHARES.values()))[0],
-                # A run of the same seed is another day: its tracks are others.
-                track_id=f"{at:x}-{number:x}-{index}",
+                track_id=track.ljust(length, "0"),
                 confidence=round(draw.uniform(*_CONFIDENCE), 3),
                 box=None if draw.random() < BOXLESS_SHARE else Box(0.4, 0.3, 0.1, 0.2),
                 micros=at,
@@ -118,29 +123,43 @@ class Detections:
             bad = draw.random() < self._malformed
             yield spoilt(one, draw.choice(list(Fault))) if bad else one
 
+    def _camera(self, draw: Random) -> Camera:
+        if self._skew.even:
+            return draw.choice(self._cameras)
+        return draw.choice(self._sites[self._skew(draw)].cameras)
+
 
 class Heartbeats:
-    """Of so many cameras, in turn."""
+    """Of so many cameras, in turn. A malformed one is of a camera that nobody knows, and must be
+    refused by field."""
 
     name = HEARTBEATS
 
     def __init__(self, channel: grpc.aio.Channel, world: World) -> None:
         self._stub: CameraServiceAsyncStub = CameraServiceStub(channel)
         self._cameras = estate(world.seed).cameras
+        self._seed = world.seed
         self._each = int(world.number("heartbeats_per_call", 30))
+        self._malformed = malformed_share(world)
         self._deadline = deadline(world)
 
     async def __call__(self, intended: datetime, number: int) -> Outcome:
         first = number * self._each
         own = [self._cameras[(first + n) % len(self._cameras)] for n in range(self._each)]
+        draw = draws(self._seed, self.name, number)
+        bad = {index for index in range(self._each) if draw.random() < self._malformed}
         message = wire.heartbeat_message(own, micros(intended))
+        for index in bad:
+            message.heartbeats[index].camera_id = f"gone-{own[index].camera_id}"
         try:
             answer = await self._stub.SendHeartbeats(iter((message,)), timeout=self._deadline)
         except grpc.aio.AioRpcError as error:
             return refused(error, own[0].camera_id)
-        if answer.refused:
-            return Outcome("failed", str(answer.problems[0])[:200], key=own[0].camera_id)
-        return Outcome("ok", key=own[0].camera_id)
+        named = {one.index for one in answer.problems if one.field}
+        if answer.refused != len(bad) or named != bad:
+            told = f"{answer.refused} refused, {len(bad)} malformed: {answer.problems}"
+            return Outcome("failed", told[:300], key=own[0].camera_id)
+        return Outcome("ok", "malformed ones refused" if bad else "", key=own[0].camera_id)
 
 
 class Arsons:
@@ -191,6 +210,7 @@ async def publish(
         for one in good
     )
     wrong = [index for index, one in enumerate(found) if (index in problems) != bool(one.fault)]
+    wrong += [index for index, problem in problems.items() if not problem.field]
     if wrong:
         return Outcome("failed", _told(found, wrong[0], problems), taken, key)
     return Outcome("ok", "malformed ones refused" if problems else "", taken, key)
@@ -205,5 +225,5 @@ def _told(
     found: list[Detection], index: int, problems: Mapping[int, detection_pb2.DetectionProblem]
 ) -> str:
     if index in problems:
-        return f"refused: {problems[index].field}: {problems[index].message}"[:300]
+        return f"refused: {problems[index].field or 'no field'}: {problems[index].message}"[:300]
     return f"taken though malformed: {found[index].fault}"

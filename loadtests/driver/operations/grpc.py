@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from loadtests.city.seeded import draws
 from loadtests.driver.operation import Operation, Outcome, World
-from loadtests.driver.operations.calling import SettingError, Skew, connected, deadline, refused
+from loadtests.driver.operations.calling import SettingError, connected, deadline, refused, skew
 from loadtests.driver.operations.template import Filling, fill
 
 PREFIX = "grpc:"
@@ -80,7 +80,7 @@ class AnyMethod:
         self._call = call
         self._method = method
         self._seed = world.seed
-        self._skew = Skew(call.keys, world.number("zipf", 0))
+        self._skew = skew(world, name, call.keys)
         self._deadline = deadline(world)
         self._request: Any = message_factory.GetMessageClass(method.input_type)
         answer: Any = message_factory.GetMessageClass(method.output_type)

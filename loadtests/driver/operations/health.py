@@ -1,8 +1,10 @@
 """What kiosks send to `health`: sessions, and acute ones that call 119.
 
-Settings, ASSUMPTION: `people` (50 a shard, enrolled when it opens: a token is told once).
+Settings, ASSUMPTION: `people` (50 a shard, enrolled when it opens: a token is told once),
+`measurements` (3 in a session on the average, at least 1).
 """
 
+import itertools
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -23,7 +25,15 @@ from loadtests.city.health.rates import Code, Purpose
 from loadtests.city.health.values import Value, value
 from loadtests.city.seeded import draws
 from loadtests.driver.operation import Operation, Outcome, World
-from loadtests.driver.operations.calling import connected, deadline, refused, some_at_once
+from loadtests.driver.operations.calling import (
+    connected,
+    deadline,
+    malformed_share,
+    refused,
+    size,
+    some_at_once,
+    turned_down,
+)
 
 if TYPE_CHECKING:
     from city.health.v1.kiosk_pb2_grpc import KioskServiceAsyncStub
@@ -34,6 +44,9 @@ ACUTE = "health.Acute"
 MEASUREMENT_TAKEN = "health.measurement-taken.v1"
 ACUTE_READING_DETECTED = "health.acute-reading-detected.v1"
 _WELL = (Code.BLOOD_PRESSURE, Code.HEART_RATE, Code.BODY_TEMPERATURE)
+# No heart beats so: a session with it must be refused by field, what came before stays.
+_NONE = Value(Code.HEART_RATE, 9_999.0)
+_MOST = 30
 _BAD = (Value(Code.HEART_RATE, 72.0), Value(Code.OXYGEN_SATURATION, 88.0))
 
 
@@ -50,7 +63,7 @@ async def prepare(world: World, names: Collection[str]) -> None:
 @asynccontextmanager
 async def open(world: World, names: Collection[str]) -> AsyncIterator[Mapping[str, Operation]]:
     async with connected(world, "health") as channel:
-        guests = await _enrolled(channel, world)
+        guests = await enrolled(channel, world)
         made: tuple[Operation, ...] = (
             Session(channel, world, guests),
             Acute(channel, world, guests),
@@ -58,7 +71,7 @@ async def open(world: World, names: Collection[str]) -> AsyncIterator[Mapping[st
         yield {one.name: one for one in made if one.name in names}
 
 
-async def _enrolled(channel: grpc.aio.Channel, world: World) -> list[tuple[Person, str]]:
+async def enrolled(channel: grpc.aio.Channel, world: World) -> list[tuple[Person, str]]:
     stub: PersonServiceAsyncStub = PersonServiceStub(channel)
     # Who did not consent to emergencies is not told to 119.
     willing = [one for one in people(world.seed) if Purpose.EMERGENCY in one.purposes]
@@ -81,7 +94,7 @@ async def _enrolled(channel: grpc.aio.Channel, world: World) -> list[tuple[Perso
 
 
 class Session:
-    """Begin, three measurements of which none is acute, end; each step is answered before the next.
+    """Begin, measurements of which none is acute, end; each step is answered before the next.
 
     The people of a shard come in turn.
     """
@@ -95,6 +108,8 @@ class Session:
         self._seed = world.seed
         self._guests = guests
         self._shards = world.shards
+        self._measurements = world.number("measurements", 3)
+        self._malformed = malformed_share(world)
         self._deadline = deadline(world)
 
     async def __call__(self, intended: datetime, number: int) -> Outcome:
@@ -103,7 +118,11 @@ class Session:
         near = [kiosk for kiosk in KIOSKS if kiosk.zone == person.zone]
         kiosk = draw.choice(near)
         session = UUID(int=draw.getrandbits(128), version=4)
-        values = [value(draw, person.body, code) for code in _WELL]
+        many = size(draw, self._measurements, _MOST)
+        codes = itertools.islice(itertools.cycle(_WELL), many)
+        values = [value(draw, person.body, code) for code in codes]
+        if draw.random() < self._malformed:
+            values.append(_NONE)
         return await self._held(session, kiosk, token, values, intended)
 
     async def _held(
@@ -139,11 +158,15 @@ class Session:
                     acknowledged += self._effects(session, step.measured.sequence, answer)
             await stream.done_writing()
         except grpc.aio.AioRpcError as error:
+            if values[-1] is _NONE and len(acknowledged) == len(values) - 1:
+                return turned_down(error, key, tuple(acknowledged))
             outcome = refused(error, key)
             return Outcome(outcome.status, outcome.detail, tuple(acknowledged), key)
         finally:
             # One that has ended stays so.
             stream.cancel()
+        if values[-1] is _NONE:
+            return Outcome("failed", "taken though malformed", tuple(acknowledged), key)
         return Outcome("ok", "", tuple(acknowledged), key)
 
     def _effects(

@@ -3,7 +3,8 @@
 Only a topic's owner may write to it, so the run's environment has the owner's variables, as
 `meshctl env sensors` prints them. The schema is the registry's newest. `settings.kafka` has for
 each topic `key` and `data` (JSON with holes, see template.py; times are microseconds), `keys` for
-{key}, `pad` (a text field that is filled up to a size) and `pad_bytes` (its mean).
+{key}, `pad` (a text field that is filled up to a size), `pad_bytes` (its mean), and a
+`malformed_share` of its own.
 """
 
 import asyncio
@@ -27,10 +28,10 @@ from loadtests.city.seeded import draws
 from loadtests.driver.operation import Operation, Outcome, World
 from loadtests.driver.operations.calling import (
     SettingError,
-    Skew,
     deadline,
     malformed_share,
     size,
+    skew,
     variable,
 )
 from loadtests.driver.operations.template import Filling, fill
@@ -52,6 +53,7 @@ class Topic(BaseModel):
     keys: int = Field(default=1_000, ge=1)
     pad: str = ""
     pad_bytes: float = Field(default=0, ge=0)
+    malformed_share: float | None = Field(default=None, ge=0, le=1)
 
 
 def offers(name: str) -> bool:
@@ -92,8 +94,9 @@ class Events:
         self._producer = producer
         self._seed = world.seed
         self._settings = topic_of(world, topic)
-        self._skew = Skew(self._settings.keys, world.number("zipf", 0))
-        self._malformed = malformed_share(world)
+        self._skew = skew(world, topic, self._settings.keys)
+        own = self._settings.malformed_share
+        self._malformed = malformed_share(world) if own is None else own
         self._deadline = deadline(world)
 
     async def __call__(self, intended: datetime, number: int) -> Outcome:

@@ -1,8 +1,8 @@
 """What drivers and bay sensors ask of `parking`, at an alley of the load's own whose bays are
 always offered.
 
-Settings, ASSUMPTION: `bays` (1,000: so many trips may be under way at once), `zipf` (0: bays in
-turn, none twice at once), `search_metres` (400, as far as drivers walk).
+Settings, ASSUMPTION: `bays` (1,000: so many trips may be under way at once), `zipf` and `hot_share`
+(0: bays in turn, none twice at once), `search_metres` (400, as far as drivers walk).
 """
 
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import grpc
 import grpc.aio
@@ -28,11 +28,13 @@ from loadtests.city.parking.rates import BOOKED_MINUTES, BY_PRICE_SHARE, LEAD_SE
 from loadtests.city.seeded import draws
 from loadtests.driver.operation import Operation, Outcome, World
 from loadtests.driver.operations.calling import (
-    Skew,
     connected,
     deadline,
+    malformed_share,
     refused,
+    skew,
     some_at_once,
+    turned_down,
 )
 
 if TYPE_CHECKING:
@@ -75,7 +77,7 @@ async def prepare(world: World, names: Collection[str]) -> None:
             wire.keyed(vault_pb2.RegisterOwnerRequest(name="부하 시험", contact="010-0000-0000")),
             timeout=seconds,
         )
-        numbers = range(_bays(world))
+        numbers = range(bays(world))
         await some_at_once(
             lots.OfferBay(_offer(number, owner.owner_id), timeout=seconds) for number in numbers
         )
@@ -138,7 +140,7 @@ class Search:
     def __init__(self, channel: grpc.aio.Channel, world: World) -> None:
         self._stub: LotServiceAsyncStub = LotServiceStub(channel)
         self._seed = world.seed
-        self._skew = Skew(_bays(world), world.number("zipf", 0))
+        self._skew = skew(world, "bays", bays(world))
         self._metres = world.number("search_metres", WALK_METRES)
         self._deadline = deadline(world)
 
@@ -174,7 +176,8 @@ class _Way:
 class Trip:
     """Hold, confirm, check in, check out, one after the other: four calls.
 
-    That somebody else has the bay is a right answer, and common once the keys are skewed.
+    That somebody else has the bay is a right answer, and common once the keys are skewed. A
+    malformed one names a bay as none can be called.
     """
 
     name = TRIP
@@ -182,15 +185,18 @@ class Trip:
     def __init__(self, channel: grpc.aio.Channel, world: World, cars: list[str]) -> None:
         self._stub: BookingServiceAsyncStub = BookingServiceStub(channel)
         self._seed = world.seed
-        self._skew = Skew(_bays(world), world.number("zipf", 0))
+        self._skew = skew(world, "bays", bays(world))
+        self._malformed = malformed_share(world)
         self._cars = cars
         self._deadline = deadline(world)
 
     async def __call__(self, intended: datetime, number: int) -> Outcome:
         draw = draws(self._seed, self.name, number)
-        bay = self._skew(draw) if self._skew.exponent else number % self._skew.population
+        bay = number % self._skew.population if self._skew.even else self._skew(draw)
         minutes = draw.choices(tuple(BOOKED_MINUTES), tuple(BOOKED_MINUTES.values()))[0]
         way = _Way()
+        if draw.random() < self._malformed:
+            return await self._refused(bay_id(bay).upper(), _interval(intended, minutes), number)
         try:
             await self._drive(way, bay_id(bay), _interval(intended, minutes), intended, number)
         except grpc.aio.AioRpcError as error:
@@ -201,6 +207,21 @@ class Trip:
                 outcome.status, f"{way.step}: {outcome.detail}", way.acknowledged, outcome.key
             )
         return Outcome("ok", "", way.acknowledged, bay_id(bay))
+
+    async def _refused(self, bay: str, interval: lot_pb2.Interval, number: int) -> Outcome:
+        try:
+            await self._stub.HoldBay(
+                booking_pb2.HoldBayRequest(
+                    idempotency_key=str(uuid4()),
+                    bay_id=bay,
+                    vehicle_id=self._cars[number % len(self._cars)],
+                    interval=interval,
+                ),
+                timeout=self._deadline,
+            )
+        except grpc.aio.AioRpcError as error:
+            return turned_down(error, bay)
+        return Outcome("failed", "held though malformed", key=bay)
 
     async def _drive(
         self, way: _Way, bay: str, interval: lot_pb2.Interval, intended: datetime, number: int
@@ -245,20 +266,27 @@ class Trip:
 
 
 class Occupancy:
-    """A sensor tells that a car came, or that it has gone."""
+    """A sensor tells that a car came, or that it has gone. A malformed reading is of a sensor that
+    nobody knows, and must be refused by field."""
 
     name = OCCUPANCY
 
     def __init__(self, channel: grpc.aio.Channel, world: World) -> None:
         self._stub: OccupancyServiceAsyncStub = OccupancyServiceStub(channel)
-        self._bays = _bays(world)
+        self._seed = world.seed
+        self._skew = skew(world, "bays", bays(world))
+        self._malformed = malformed_share(world)
         self._deadline = deadline(world)
 
     async def __call__(self, intended: datetime, number: int) -> Outcome:
-        turn, bay = divmod(number, self._bays)
+        draw = draws(self._seed, self.name, number)
+        turn, bay = divmod(number, self._skew.population)
+        if not self._skew.even:
+            turn, bay = number, self._skew(draw)
+        bad = draw.random() < self._malformed
         message = occupancy_pb2.ReportOccupancyRequest()
         message.readings.add(
-            sensor_id=f"s-{bay_id(bay)}",
+            sensor_id=f"gone-{bay_id(bay)}" if bad else f"s-{bay_id(bay)}",
             occupied=turn % 2 == 0,
             observed_at=timestamp(round(intended.timestamp() * 1_000_000)),
         )
@@ -266,8 +294,11 @@ class Occupancy:
             answer = await self._stub.ReportOccupancy(iter((message,)), timeout=self._deadline)
         except grpc.aio.AioRpcError as error:
             return refused(error, bay_id(bay))
-        if answer.refused:
-            return Outcome("failed", str(answer.problems[0])[:300], key=bay_id(bay))
+        if bad and answer.refused == 1 and answer.problems[0].field:
+            told = f"malformed, refused: {answer.problems[0].field}"
+            return Outcome("ok", told, key=bay_id(bay))
+        if bad or answer.refused:
+            return Outcome("failed", f"malformed: {bad}; {answer}"[:300], key=bay_id(bay))
         return Outcome("ok", key=bay_id(bay))
 
 
@@ -277,5 +308,5 @@ def _interval(intended: datetime, minutes: int) -> lot_pb2.Interval:
     return wire.interval(begin, begin + minutes * 60)
 
 
-def _bays(world: World) -> int:
+def bays(world: World) -> int:
     return int(world.number("bays", 1_000))

@@ -1,7 +1,8 @@
 """What stations send: readings, on the minute when the scenario says so.
 
 Settings, ASSUMPTION: `stations` (90, as the model has them; more are made up), `readings_per_call`
-(1: a station speaks for itself; a gateway has more), `zipf`.
+(mean, 1: a station speaks for itself; a gateway has more), `zipf` and `hot_share` (0: stations in
+turn).
 """
 
 import itertools
@@ -21,11 +22,12 @@ from loadtests.city.air.model import Reading, Station, readings, stations
 from loadtests.city.seeded import draws
 from loadtests.driver.operation import Operation, Outcome, World
 from loadtests.driver.operations.calling import (
-    Skew,
     connected,
     deadline,
     malformed_share,
     refused,
+    size,
+    skew,
     some_at_once,
 )
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 READINGS = "sensors.PublishReadings"
 READING_TAKEN = "sensors.reading-taken.v1"
+_MOST = 1_000
 _POOL = datetime(2026, 5, 1, tzinfo=UTC)
 
 
@@ -57,7 +60,7 @@ async def prepare(world: World, names: Collection[str]) -> None:
         stub: SensorsServiceAsyncStub = SensorsServiceStub(channel)
         await some_at_once(
             stub.RegisterStation(wire.registration(one), timeout=deadline(world))
-            for one in estate(world.seed, _count(world))
+            for one in estate(world.seed, count(world))
         )
 
 
@@ -84,9 +87,9 @@ class Readings:
     def __init__(self, channel: grpc.aio.Channel, world: World) -> None:
         self._stub: SensorsServiceAsyncStub = SensorsServiceStub(channel)
         self._seed = world.seed
-        self._stations = estate(world.seed, _count(world))
-        self._each = int(world.number("readings_per_call", 1))
-        self._skew = Skew(len(self._stations), world.number("zipf", 0))
+        self._stations = estate(world.seed, count(world))
+        self._each = world.number("readings_per_call", 1)
+        self._skew = skew(world, "stations", len(self._stations))
         self._malformed = malformed_share(world)
         self._deadline = deadline(world)
         pool = readings(world.seed, _POOL, _POOL + timedelta(minutes=10))
@@ -107,17 +110,18 @@ class Readings:
             if index not in bad
         )
         for index, one in enumerate(sent):
-            if (index in bad) != one.bad:
-                told = str(bad[index].problems[0]) if index in bad else "taken though malformed"
+            if (index in bad) != one.bad or (index in bad and not _named(bad[index])):
+                told = f"refused: {bad[index]}" if index in bad else "taken though malformed"
                 return Outcome("failed", told[:300], taken, key)
         return Outcome("ok", "malformed ones refused" if bad else "", taken, key)
 
     def _measured(self, intended: datetime, number: int) -> Iterator[_Sent]:
         draw = draws(self._seed, self.name, number)
-        for index in range(self._each):
-            turn = number * self._each + index
-            if self._skew.exponent:
-                turn = self._skew(draw)
+        many = min(size(draw, self._each, _MOST), len(self._stations))
+        # In turn, by what a call has on the average.
+        first = round(number * self._each)
+        turns = range(first, first + many) if self._skew.even else self._skew.some(draw, many)
+        for turn in turns:
             station_id = self._stations[turn % len(self._stations)].station_id
             bad = draw.random() < self._malformed
             values = {
@@ -128,5 +132,9 @@ class Readings:
             yield _Sent(Reading(name, intended, values), bad)
 
 
-def _count(world: World) -> int:
+def _named(result: pb.ReadingResult) -> bool:
+    return any(problem.field for problem in result.problems)
+
+
+def count(world: World) -> int:
     return int(world.number("stations", len(stations(world.seed))))
