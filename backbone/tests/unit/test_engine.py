@@ -12,7 +12,7 @@ from city_backbone.codec import Codec
 from city_backbone.database import Database
 from city_backbone.settings import ServiceSettings
 from city_backbone.stream.engine import Engine, Fenced, Stalled
-from opentelemetry.metrics import get_meter
+from opentelemetry.metrics import CallbackOptions, get_meter
 
 AT_ONCE = 1e-9  # any two looks are further apart
 PLACE = ("trial.thing-seen.v1", 0)
@@ -25,11 +25,15 @@ class Consumer:
 
     def __init__(self) -> None:
         self.told: Mapping[Any, tuple[int, int]] | Exception = {}
+        self.done = 0
 
     async def backlog(self) -> Mapping[Any, tuple[int, int]]:
         if isinstance(self.told, Exception):
             raise self.told
         return self.told
+
+    def handled(self, place: Any) -> int:
+        return self.done
 
 
 class Trial:
@@ -180,3 +184,16 @@ async def test_a_crashed_app_is_a_stall_with_its_reason() -> None:
     trial.app.crashed, trial.app.crash_reason = True, RuntimeError("why")
     with pytest.raises(Stalled, match="why"):
         await trial.look()
+
+
+async def test_a_partition_whose_last_offset_is_only_not_committed_yet_has_no_lag() -> None:
+    trial = Trial()
+    trial.engine._worker._newest[PLACE] = 1.0
+    trial.consumer.told, trial.consumer.done = {PLACE: (5, 6)}, 6
+    await trial.engine._measure()
+    (idle,) = trial.engine._observe_lag(CallbackOptions())
+    trial.consumer.done = 5
+    await trial.engine._measure()
+    (behind,) = trial.engine._observe_lag(CallbackOptions())
+    assert idle.value == 0.0
+    assert behind.value > 1e9

@@ -49,6 +49,7 @@ class Engine:
         self._worker = Worker(group, subscriptions, codec, database, meter)
         self._unparker = Unparker(database, self._worker, meter)
         self._backlog: Mapping[Hashable, tuple[int, int]] = {}
+        self._behind: frozenset[Hashable] = frozenset()
         self._progress = Progress(lambda: self._backlog, settings.stall_seconds)
         self._stall_seconds = settings.stall_seconds
         self._instance = settings.instance
@@ -112,12 +113,17 @@ class Engine:
     async def _measure(self) -> None:
         """Ask how far the stream is; what cannot be asked now is as it was."""
         if not self.assigned:
-            self._backlog = {}
+            self._backlog, self._behind = {}, frozenset()
             return
+        consumer = self._app.consumer
         try:
-            self._backlog = await self._app.consumer.backlog()
+            self._backlog = await consumer.backlog()
         except (KafkaError, TimeoutError) as error:
             log.warning("backlog unknown", error=repr(error))
+            return
+        self._behind = frozenset(
+            place for place, (_, end) in self._backlog.items() if consumer.handled(place) < end
+        )
 
     async def _watch_membership(self) -> None:
         """A group that is not joined for long, though the broker is there, never will be."""
@@ -134,12 +140,17 @@ class Engine:
         return [Observation(int(self.assigned))]
 
     def _observe_lag(self, _: CallbackOptions) -> Iterable[Observation]:
-        """Per partition now − event time of what was handled last, 0 when all is done."""
+        """Per partition now − event time of what was handled last, 0 when all is done, whether
+
+        its offset is committed or not.
+        """
         observations = []
-        for place, (done, end) in self._backlog.items():
+        for place in self._backlog:
             topic, partition = cast(tuple[str, int], place)
             newest = self._worker.newest(topic, partition)
-            lag = 0.0 if done >= end or newest is None else max(0.0, time.time() - newest)
+            lag = 0.0
+            if newest is not None and place in self._behind:
+                lag = max(0.0, time.time() - newest)
             attributes = {
                 "messaging.destination.name": topic,
                 "messaging.destination.partition.id": str(partition),

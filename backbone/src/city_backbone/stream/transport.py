@@ -180,6 +180,10 @@ class Consumer(driver.Consumer):
             self._committed_offset.update(offsets)
         return committed
 
+    def handled(self, tp: TP) -> int:
+        """The offset up to which all is done, committed or not; 0 before any is."""
+        return self._done.get(tp, 0)
+
     async def backlog(self) -> Mapping[TP, tuple[int, int]]:
         """Per assigned partition: the offset committed, or done before any was, and the end.
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from city_backbone.database import Connection
-from city_backbone.errors import Unprocessable
 from city_backbone.events import Event, OutgoingEvent
 from city_backbone.outbox import Outbox
+from city_backbone.stream.worker import Refusal
 
 from sensors import alerting, facts
 from sensors.alerting import LevelStep
@@ -41,10 +41,18 @@ class Processing:
         self._lateness = lateness
         self._clock = clock
 
-    async def handle(self, connection: Connection, events: Sequence[Event]) -> None:
-        """Subscription handler. Raises Unprocessable for a reading of no registered station."""
+    async def handle(self, connection: Connection, events: Sequence[Event]) -> Sequence[Refusal]:
+        """Subscription handler; refuses a reading of no registered station."""
         readings = [_taken(event.data) for event in events]
-        await self._advance(connection, {reading.station_id for reading in readings}, readings)
+        clocks = await hours.lock(connection, {reading.station_id for reading in readings})
+        known = [reading for reading in readings if reading.station_id in clocks]
+        if known:
+            await self._advance(connection, clocks, known)
+        return [
+            Refusal(event, f"station_id: {reading.station_id!r} is not registered")
+            for event, reading in zip(events, readings, strict=True)
+            if reading.station_id not in clocks
+        ]
 
     async def close_due(self, connection: Connection) -> bool:
         """Close hours whose stations went quiet; whether there may be more of them."""
@@ -52,19 +60,17 @@ class Processing:
             connection, self._clock(), self._lateness, _STATIONS_PER_TIMER_RUN
         )
         if station_ids:
-            await self._advance(connection, set(station_ids), ())
+            await self._advance(connection, await hours.lock(connection, station_ids), ())
         return len(station_ids) == _STATIONS_PER_TIMER_RUN
 
     async def _advance(
-        self, connection: Connection, station_ids: set[str], readings: Sequence[_Taken]
+        self, connection: Connection, clocks: Mapping[str, Clock], readings: Sequence[_Taken]
     ) -> None:
+        """`clocks` has all stations of `readings`, locked."""
         now = self._clock()
-        clocks = await hours.lock(connection, station_ids)
-        for missing in station_ids - clocks.keys():
-            raise Unprocessable(f"station_id: {missing!r} is not registered")
         added = _by_hour(readings)
         keys = set(added)
-        windows = await hours.load(connection, station_ids, keys)
+        windows = await hours.load(connection, clocks, keys)
         for key, more in added.items():
             window = windows.get(key) or HourWindow(*key, expected=more[0].expected)
             windows[key] = window.add(more)
