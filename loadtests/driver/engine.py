@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from loadtests.driver.history import Call
-from loadtests.driver.operation import Operation, Outcome
+from loadtests.driver.operation import Operation, Outcome, attempts
 from loadtests.driver.schedule import Due
 from loadtests.driver.sleeper import Sleeper
 
@@ -94,13 +94,14 @@ class Engine:
         operation = self._operations[due.operation]
         when = _EPOCH + timedelta(microseconds=intended)
         sent = self._now()
-        try:
-            outcome = await operation(when, due.number)
-        except asyncio.CancelledError:
-            outcome = _CANCELLED
-        except Exception as error:
-            # Whether it had an effect cannot be told from here.
-            outcome = Outcome("unknown", f"{type(error).__name__}: {error}"[:500])
+        with attempts() as attempted:
+            try:
+                outcome = await operation(when, due.number)
+            except asyncio.CancelledError:
+                outcome = _CANCELLED
+            except Exception as error:
+                # Whether it had an effect cannot be told from here.
+                outcome = Outcome("unknown", f"{type(error).__name__}: {error}"[:500])
         done = self._now()
         self.outcomes[outcome.status] += 1
         self._ended(
@@ -114,6 +115,7 @@ class Engine:
                 outcome.status,
                 outcome.detail,
                 outcome.acknowledged,
+                tuple(attempted) if outcome.status == "unknown" else (),
             )
         )
 

@@ -20,7 +20,8 @@ _COMPRESSION = 1
 
 
 class Call(NamedTuple):
-    """A call that ended; times in microseconds since 1970 UTC."""
+    """A call that ended; times in microseconds since 1970 UTC. `attempted` of one whose end is
+    unknown."""
 
     op: str
     n: int
@@ -31,6 +32,7 @@ class Call(NamedTuple):
     status: Status
     detail: str
     acknowledged: tuple[str, ...]
+    attempted: tuple[str, ...] = ()
 
 
 class History:

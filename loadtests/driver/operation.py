@@ -1,7 +1,8 @@
 """What one call is: its outcome, and how a module offers operations to the engine."""
 
-from collections.abc import Collection, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
@@ -20,6 +21,27 @@ class Outcome:
     detail: str = ""
     acknowledged: tuple[str, ...] = ()
     key: str = ""
+
+
+_attempted: ContextVar[list[str] | None] = ContextVar("attempted", default=None)
+
+
+def attempting(*ids: str) -> None:
+    """Told by an operation before it sends: ids that the call brings about when it happens, as in
+    `Outcome.acknowledged`, also when no answer ever comes."""
+    if (told := _attempted.get()) is not None:
+        told.extend(ids)
+
+
+@contextmanager
+def attempts() -> Iterator[list[str]]:
+    """What the call within tells to be attempting."""
+    told: list[str] = []
+    token = _attempted.set(told)
+    try:
+        yield told
+    finally:
+        _attempted.reset(token)
 
 
 class Operation(Protocol):

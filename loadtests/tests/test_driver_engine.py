@@ -12,7 +12,7 @@ import pytest
 
 from loadtests.driver.engine import Engine, Now
 from loadtests.driver.history import Call, writing_history
-from loadtests.driver.operation import Operation, Outcome
+from loadtests.driver.operation import Operation, Outcome, attempting
 from loadtests.driver.operations.calling import refused
 from loadtests.driver.result import INTERVALS
 from loadtests.driver.schedule import Due
@@ -217,3 +217,37 @@ async def test_calls_intended_together_are_sent_in_order() -> None:
     assert {one.intended for one in ended} == {start}
     assert {round(datetime.fromisoformat(one.key).timestamp() * 1e6) for one in ended} == {start}
     assert all(one.sent >= start for one in ended)
+
+
+async def test_a_call_of_unknown_end_tells_what_it_attempted() -> None:
+    class Attempting:
+        name = "attempting"
+
+        async def __call__(self, intended: datetime, number: int) -> Outcome:
+            attempting(f"a-{number}", f"b-{number}")
+            match number:
+                case 0:
+                    return Outcome("ok", acknowledged=("a-0",))
+                case 1:
+                    return Outcome("unknown")
+                case 2:
+                    return Outcome("failed")
+                case 3:
+                    raise ConnectionError
+            await asyncio.Event().wait()
+            raise AssertionError("was to be cancelled")
+
+    ended: dict[int, Call] = {}
+    engine = Engine(
+        {"attempting": Attempting()}, lambda call: ended.update({call.n: call}), Now(), 100
+    )
+    now = Now()
+    await engine.run(iter([Due(0, "attempting", number) for number in range(5)]), now())
+    await engine.drain(0.05)
+    assert {number: call.attempted for number, call in ended.items()} == {
+        0: (),
+        1: ("a-1", "b-1"),
+        2: (),
+        3: ("a-3", "b-3"),
+        4: ("a-4", "b-4"),
+    }

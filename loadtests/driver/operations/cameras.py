@@ -24,7 +24,7 @@ from loadtests.city.cameras.estate import Camera, estate
 from loadtests.city.cameras.kinds import Box, Detection, Fault, Kind
 from loadtests.city.cameras.rates import BOXLESS_SHARE, KIND_SHARES
 from loadtests.city.seeded import draws
-from loadtests.driver.operation import Operation, Outcome, World
+from loadtests.driver.operation import Operation, Outcome, World, attempting
 from loadtests.driver.operations.calling import (
     connected,
     deadline,
@@ -50,6 +50,7 @@ _CONFIDENCE = (0.20, 0.75)
 _BEFORE = (3.01, 2.5, 2.0, 1.5, 1.0, 0.5, 0.0)
 ARSON_SEEN = timedelta(seconds=_BEFORE[0])
 """From the first detection to the intended instant."""
+_EVENTS = "cameras.object-detected.v1"
 _KNOWN_SECONDS = 6.0
 
 
@@ -192,11 +193,16 @@ class Arsons:
         )
 
 
+def _event(one: Detection) -> str:
+    return str(event_id("detection", one.camera_id, one.kind.value, one.track_id, one.micros))
+
+
 async def publish(
     stub: "DetectionServiceAsyncStub", found: list[Detection], seconds: float
 ) -> Outcome:
     """In one message. Acknowledged are the events of those that were taken."""
     key = found[0].camera_id
+    attempting(*(f"{_EVENTS}/{_event(one)}" for one in found if not one.fault))
     try:
         answer = await stub.PublishDetections(
             iter((wire.detection_message(found),)), timeout=seconds
@@ -205,10 +211,7 @@ async def publish(
         return refused(error, key)
     problems = {one.index: one for one in answer.problems}
     good = [one for index, one in enumerate(found) if index not in problems]
-    taken = tuple(
-        str(event_id("detection", one.camera_id, one.kind.value, one.track_id, one.micros))
-        for one in good
-    )
+    taken = tuple(_event(one) for one in good)
     wrong = [index for index, one in enumerate(found) if (index in problems) != bool(one.fault)]
     wrong += [index for index, problem in problems.items() if not problem.field]
     if wrong:

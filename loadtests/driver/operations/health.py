@@ -4,11 +4,12 @@ Settings, ASSUMPTION: `people` (50 a shard, enrolled when it opens: a token is t
 `measurements` (3 in a session on the average, at least 1).
 """
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import grpc.aio
@@ -157,6 +158,10 @@ class Session:
                 if step.HasField("measured"):
                     acknowledged += self._effects(session, step.measured.sequence, answer)
             await stream.done_writing()
+        except asyncio.InvalidStateError:
+            # It was ended, and why, before this was written.
+            outcome = refused(await _end(stream), key)
+            return Outcome(outcome.status, outcome.detail, tuple(acknowledged), key)
         except grpc.aio.AioRpcError as error:
             if values[-1] is _NONE and len(acknowledged) == len(values) - 1:
                 return turned_down(error, key, tuple(acknowledged))
@@ -196,3 +201,8 @@ class Acute(Session):
         if outcome.status == "ok" and case not in outcome.acknowledged:
             return Outcome("failed", "119 was not called", outcome.acknowledged, outcome.key)
         return outcome
+
+
+async def _end(stream: Any) -> grpc.aio.AioRpcError:
+    none = grpc.aio.Metadata()
+    return grpc.aio.AioRpcError(await stream.code(), none, none, await stream.details())

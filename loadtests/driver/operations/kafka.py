@@ -25,7 +25,7 @@ from city_backbone.events import OutgoingEvent, cloudevents_headers, event_id
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from loadtests.city.seeded import draws
-from loadtests.driver.operation import Operation, Outcome, World
+from loadtests.driver.operation import Operation, Outcome, World, attempting
 from loadtests.driver.operations.calling import (
     SettingError,
     deadline,
@@ -113,6 +113,7 @@ class Events:
         )
         bad = draw.random() < self._malformed
         headers = cloudevents_headers(event, "loadtests", [])
+        attempting(str(event.id))
         try:
             await self._sent(event, headers, str(micros), bad=bad)
         except (TopicAuthorizationFailedError, MessageSizeTooLargeError) as error:

@@ -35,7 +35,7 @@ from loadtests.city.cameras import wire
 from loadtests.city.cameras.estate import estate
 from loadtests.city.cameras.kinds import Detection, Kind
 from loadtests.city.health.kiosks import KIOSKS
-from loadtests.driver.operation import Operation, Outcome, World
+from loadtests.driver.operation import Operation, Outcome, World, attempting
 from loadtests.driver.operations import cameras, health, parking, sensors
 from loadtests.driver.operations.calling import channel, connected, deadline, refused
 
@@ -169,10 +169,11 @@ async def _stations(world: World) -> tuple[int, Saying]:
         station = known[device].station_id
         stub: Any = SensorsServiceStub(own)
         message = air.published([Reading(station, intended, values)])
+        event = event_id(sensors.READING_TAKEN, station, intended.isoformat())
+        attempting(f"{sensors.READING_TAKEN}/{event}")
         answer = await stub.PublishReadings(iter((message,)), timeout=seconds)
         if answer.refused:
             return Outcome("failed", str(answer.results[0])[:300], key=station)
-        event = event_id(sensors.READING_TAKEN, station, intended.isoformat())
         return _at(sensors.READING_TAKEN, Outcome("ok", "", (str(event),), station))
 
     return len(known), say

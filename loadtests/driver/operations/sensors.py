@@ -20,7 +20,7 @@ from city_backbone.events import event_id
 from loadtests.city.air import wire
 from loadtests.city.air.model import Reading, Station, readings, stations
 from loadtests.city.seeded import draws
-from loadtests.driver.operation import Operation, Outcome, World
+from loadtests.driver.operation import Operation, Outcome, World, attempting
 from loadtests.driver.operations.calling import (
     connected,
     deadline,
@@ -99,16 +99,15 @@ class Readings:
         sent = list(self._measured(intended, number))
         key = sent[0].reading.station_id
         message = wire.published(one.reading for one in sent)
+        at = intended.isoformat()
+        ids = [str(event_id(READING_TAKEN, one.reading.station_id, at)) for one in sent]
+        attempting(*(ids[index] for index, one in enumerate(sent) if not one.bad))
         try:
             answer = await self._stub.PublishReadings(iter((message,)), timeout=self._deadline)
         except grpc.aio.AioRpcError as error:
             return refused(error, key)
         bad = {one.index: one for one in answer.results if one.status == pb.READING_STATUS_REFUSED}
-        taken = tuple(
-            str(event_id(READING_TAKEN, one.reading.station_id, intended.isoformat()))
-            for index, one in enumerate(sent)
-            if index not in bad
-        )
+        taken = tuple(ids[index] for index in range(len(sent)) if index not in bad)
         for index, one in enumerate(sent):
             if (index in bad) != one.bad or (index in bad and not _named(bad[index])):
                 told = f"refused: {bad[index]}" if index in bad else "taken though malformed"
