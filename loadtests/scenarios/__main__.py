@@ -32,6 +32,8 @@ _NOT_RUN = (
     TimeoutError,
 )
 
+_LOG_WIDTH = 120
+
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser("python -m loadtests.scenarios", description=__doc__)
@@ -47,7 +49,8 @@ def main(arguments: Sequence[str]) -> int:
         "--stretch", type=_factor, default=1.0, help="phases so many times as long, soak above all"
     )
     given = parser.parse_args(arguments)
-    console = Console(stderr=True)
+    # A log has no width of its own.
+    console = Console(stderr=True, width=None if sys.stderr.isatty() else _LOG_WIDTH)
     if given.command == "list":
         for name in scenarios.names():
             print(f"{name:20} {scenarios.load(name).about}")
@@ -133,7 +136,8 @@ def _show(result: Result, folder: Path, console: Console) -> None:
             ),
         )
     console.print(calls)
-    gates = Table(Column("gate", no_wrap=True), "limit", "value", "verdict")
+    figures = (Column(name, no_wrap=True) for name in ("limit", "value", "verdict"))
+    gates = Table(Column("gate", overflow="fold"), *figures)
     for gate in result.gates:
         value = "" if gate.value is None else f"{gate.value:.4g}"
         gates.add_row(gate.name, f"{gate.limit:g} {gate.unit}", value, gate.verdict)

@@ -31,6 +31,20 @@ def folder_of(out: Path, scenario: Scenario) -> Path:
     return out / f"{scenario.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
 
 
+def planned(scenario: Scenario, seed: int, shards: int | None, command: str) -> Plan:
+    """The engine's side; `shards` in place of the scenario's."""
+    return Plan(
+        scenario=scenario.name,
+        about=scenario.about,
+        text=scenario.text,
+        command=command,
+        seed=seed,
+        shards=shards or scenario.shards,
+        phases=scenario.phases,
+        settings=scenario.settings,
+    )
+
+
 async def conduct(
     scenario: Scenario,
     stack: Stack,
@@ -42,17 +56,8 @@ async def conduct(
     progress: Callable[[Standing], None],
 ) -> Result:
     """The result, which is in `folder` with all that it is made of. Raises what preparing does."""
-    await asyncio.to_thread(folder.mkdir, parents=True)
-    plan = Plan(
-        scenario=scenario.name,
-        about=scenario.about,
-        text=scenario.text,
-        command=command,
-        seed=seed,
-        shards=shards or scenario.shards,
-        phases=scenario.phases,
-        settings=scenario.settings,
-    )
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    plan = planned(scenario, seed, shards, command)
     faults = Faults(scenario.planned(seed), stack.state, stack.environment)
     problems: list[str] = []
 

@@ -1,4 +1,6 @@
-"""How a scenario searches the knee: which rates it tries, and when one is held."""
+"""The search of the knee: which factor of the rates is tried next. Pure."""
+
+from math import sqrt
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -8,9 +10,9 @@ class Search(BaseModel):
 
     Factors grow by `growth` from `first` until one is not held or is beyond `most`; then the last
     that was held and the first that was not are bisected to `precision`, and what was found is
-    confirmed `confirmations` times. A step is held when all calls were ok to `not_ok_share`, each
-    operation's response p99 is within `p99_ms`, and no topic's time lag grew beyond
-    `time_lag_seconds` (seconds).
+    confirmed `confirmations` times. A step is held when of its calls at most `not_ok_share` were
+    not ok, each operation's response p99 is within `p99_ms`, and no topic's time lag at its end is
+    beyond `time_lag_seconds`. `at_least`: the factor that is to be held.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -23,3 +25,59 @@ class Search(BaseModel):
     p99_ms: float = Field(default=1000.0, gt=0)
     not_ok_share: float = Field(default=0.001, ge=0, le=1)
     time_lag_seconds: float = Field(default=5.0, gt=0)
+    at_least: float = Field(default=1.0, gt=0)
+
+
+_MOST_STEPS = 48
+# Below this share of the first factor nothing is looked for.
+_LEAST = 1 / 64
+
+
+class Knee:
+    """Told how each factor went, asks for the next. `factor` is the highest that was held and not
+    taken back, 0 while there is none; `confirmed` says whether it was held so often as asked."""
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+        self._held: list[float] = []
+        self._broken: float | None = None
+        self._confirmations = 0
+        self._steps = 0
+
+    @property
+    def factor(self) -> float:
+        return max(self._held, default=0.0)
+
+    @property
+    def broken(self) -> float | None:
+        """The lowest factor that was not held."""
+        return self._broken
+
+    @property
+    def confirmed(self) -> bool:
+        return bool(self._held) and self._confirmations >= self._search.confirmations
+
+    def next(self) -> float | None:
+        """None when it is found, or is not to be found."""
+        if self.confirmed or self._steps >= _MOST_STEPS:
+            return None
+        low, high, search = self.factor, self._broken, self._search
+        if high is None:
+            above = low * search.growth if low else search.first
+            return above if above <= search.most else (low or None)
+        if not low:
+            below = high / search.growth
+            return below if below >= search.first * _LEAST else None
+        return sqrt(low * high) if high > low * (1 + search.precision) else low
+
+    def tell(self, factor: float, *, held: bool) -> None:
+        """How the step of next() went. A confirmation that was not held is where it breaks, and
+        the search goes on below."""
+        self._steps += 1
+        if held:
+            self._confirmations = self._confirmations + 1 if factor in self._held else 0
+            self._held.append(factor)
+        else:
+            self._held = [one for one in self._held if one < factor]
+            self._broken = factor
+            self._confirmations = 0
