@@ -60,12 +60,12 @@ _QUERIES: Mapping[str, tuple[_Query, ...]] = {
         _stored(
             "emergency.incident",
             "select incident_id::text,"
-            " case when source in ('cameras', 'sensors', 'health') and recorded_at >= %(began)s"
+            " case when source in ('cameras', 'sensors', 'health') and occurred_at >= %(began)s"
             " then source || ' ' || source_reference end, false from incident",
         ),
         _head(
             "emergency.incident-changed.v1",
-            "select incident_id::text, revision, recorded_at >= %(began)s from incident"
+            "select incident_id::text, revision, occurred_at >= %(began)s from incident"
             " where greatest(changed_at, recorded_at) >= %(began)s",
         ),
     ),

@@ -176,7 +176,12 @@ async def _try(
     problems = [lost] if lost else []
     problems += validity.problems(scenario.validity, figures, made.clock, plan.shards)
     why = held(scenario.search, figures)
-    bound = binds(cores_used(read_samples(ResourceSample, folder)), os.cpu_count() or 1)
+    during = (
+        one
+        for one in read_samples(ResourceSample, folder)
+        if made.began.timestamp() <= one.at <= made.ended.timestamp()
+    )
+    bound = binds(cores_used(during), os.cpu_count() or 1)
     seconds = figures.seconds or 1.0
     step = Step(
         rate=sum(one.intended for one in figures.operations) / seconds,

@@ -1,9 +1,10 @@
-"""The contenders of the benchmark do the same: one recorded batch, the same alarms."""
+"""The contenders of loadtests.peers do the same: one recorded batch, the same told by all."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import groupby, islice
+from typing import Any
 
 import pytest
 from cameras.alarms import alarm, facts
@@ -14,28 +15,33 @@ from cameras.alarms.store_watches import Key, Stored
 from cameras.alarms.stream import fold, sort
 from cameras.alarms.watch import Watch
 from city_backbone.events import Event, OutgoingEvent
+from sensors.facts import AIR_QUALITY_ASSESSED, HOURLY_MEAN_COMPUTED
 
 from loadtests.city.cameras.background import Load
-from services.cameras.benchmarks import load, wire
-from services.cameras.benchmarks.bare_loop import Memory
-from services.cameras.benchmarks.outcome import Alarms, Outcome, tell
-from services.cameras.benchmarks.quix import Stateful
-from services.cameras.benchmarks.rule import Rule
-from services.cameras.benchmarks.stock_faust import Table
+from loadtests.peers import wire
+from loadtests.peers.contenders.quix import Stateful
+from loadtests.peers.contenders.stock_faust import Table
+from loadtests.peers.jobs import city, stage
+from loadtests.peers.jobs.alarms_city import CITY, SEED, seen
+from loadtests.peers.jobs.city import Outcome
+from loadtests.peers.jobs.stage import JOBS, Memory, Stage, places_json
 
 BATCH = 500
-SITES = load.sites()
+SITES = CITY.places()
 
 
 @pytest.fixture(scope="module")
-def recorded() -> list[OutgoingEvent]:
-    """Five minutes of a tenth of the city, with an alarm every three seconds."""
-    return load.events(12_000, Load(load.SEED, 0.1, 1200.0))
+def recorded() -> dict[str, Sequence[OutgoingEvent]]:
+    """Of detections five minutes of a tenth of the city, with an alarm every three seconds; of
+    readings a day and a half."""
+    return {
+        "alarms": list(islice(seen(Load(SEED, 0.1, 1200.0)), 12_000)),
+        "means": city.of("means").events(20_000),
+    }
 
 
-@pytest.fixture(scope="module")
-def expected(recorded: Sequence[OutgoingEvent]) -> Alarms:
-    """What the service makes of it."""
+def _service(recorded: Sequence[OutgoingEvent]) -> list[OutgoingEvent]:
+    """What the service makes of detections."""
     rules, now = Rulebook([shipped()]), datetime.now(UTC)
     stored: dict[Key, Stored] = {}
     alarms: dict[tuple[Key, int], Alarm] = {}
@@ -56,7 +62,7 @@ def expected(recorded: Sequence[OutgoingEvent]) -> Alarms:
                 )
                 alarms[key, number] = after
                 told += facts.told(before, after)
-    return _alarms(told)
+    return told
 
 
 def _event(offset: int, sent: OutgoingEvent) -> Event:
@@ -65,29 +71,27 @@ def _event(offset: int, sent: OutgoingEvent) -> Event:
     return Event(sent.id, topic, 0, offset, sent.key, topic, "", sent.key, sent.time, data)
 
 
-def _alarms(told: Iterable[OutgoingEvent]) -> Alarms:
-    alarms: dict[str, Outcome] = {}
-    for event in told:
-        tell(alarms, *wire.told(wire.headers(event), wire.encoded(event)))
-    return alarms
+def _outcome(job: str, told: Iterable[OutgoingEvent]) -> Outcome:
+    return city.of(job).outcome(
+        wire.told(wire.headers(event), wire.encoded(event)) for event in told
+    )
 
 
-def test_the_recorded_batch_has_alarms_of_several_kinds_and_witnesses(expected: Alarms) -> None:
-    kinds = Counter(one.kind for one in expected.values())
-    assert len(kinds) >= 4
-    assert {len(one.witnesses) for one in expected.values()} >= {1, 2}
+def _stage(job: str) -> Stage[Any, Any]:
+    return stage.create(job, bytes(places_json(city.of(job).places())))
 
 
-def test_the_bare_loop_agrees(recorded: Sequence[OutgoingEvent], expected: Alarms) -> None:
-    memory, told = Memory(Rule(SITES)), []
+def _loop(of: Stage[Any, Any], recorded: Sequence[OutgoingEvent]) -> list[OutgoingEvent]:
+    """The bare loops, of aiokafka and confluent-kafka."""
+    memory, told = Memory(of), list[OutgoingEvent]()
     for start in range(0, len(recorded), BATCH):
         told += memory.take(wire.encoded(one) for one in recorded[start : start + BATCH])
-    assert _alarms(told) == expected
+    return told
 
 
-def test_stock_faust_agrees(recorded: Sequence[OutgoingEvent], expected: Alarms) -> None:
-    table = Table(Rule(SITES), {})
-    assert _alarms(e for one in recorded for e in table.take(wire.encoded(one))) == expected
+def _stock_faust(of: Stage[Any, Any], recorded: Sequence[OutgoingEvent]) -> list[OutgoingEvent]:
+    table = Table(of, {})
+    return [event for one in recorded for event in table.take(wire.encoded(one))]
 
 
 class _State(dict[str, bytes]):
@@ -100,7 +104,39 @@ class _State(dict[str, bytes]):
         self[key] = value
 
 
-def test_quixstreams_agrees(recorded: Sequence[OutgoingEvent], expected: Alarms) -> None:
-    stateful, states = Stateful(Rule(SITES)), {one.key: _State() for one in recorded}
-    told = [e for one in recorded for e in stateful.take(wire.encoded(one), states[one.key])]
-    assert _alarms(told) == expected
+def _quixstreams(of: Stage[Any, Any], recorded: Sequence[OutgoingEvent]) -> list[OutgoingEvent]:
+    stateful, states = Stateful(of), {one.key: _State() for one in recorded}
+    return [
+        event for one in recorded for event in stateful.take(wire.encoded(one), states[one.key])
+    ]
+
+
+def test_the_loop_makes_the_alarms_that_the_service_makes(
+    recorded: dict[str, Sequence[OutgoingEvent]],
+) -> None:
+    expected = _outcome("alarms", _service(recorded["alarms"]))
+    kinds = Counter(one.kind for one in expected.values())
+    assert len(kinds) >= 4
+    assert {len(one.witnesses) for one in expected.values()} >= {1, 2}
+    assert _outcome("alarms", _loop(_stage("alarms"), recorded["alarms"])) == expected
+
+
+def test_the_recorded_readings_have_means_and_assessments_of_many_hours(
+    recorded: dict[str, Sequence[OutgoingEvent]],
+) -> None:
+    expected: Any = _outcome("means", _loop(_stage("means"), recorded["means"]))
+    topics = Counter(topic for topic, *_ in expected)
+    assert topics[HOURLY_MEAN_COMPUTED] > 2_000
+    assert topics[AIR_QUALITY_ASSESSED] > 2_000
+    assert {len(told) for told in expected.values()} == {1}
+
+
+@pytest.mark.parametrize("job", JOBS)
+@pytest.mark.parametrize("contender", [_stock_faust, _quixstreams])
+def test_event_by_event_makes_what_the_loop_makes(
+    job: str,
+    contender: Callable[[Stage[Any, Any], Sequence[OutgoingEvent]], list[OutgoingEvent]],
+    recorded: dict[str, Sequence[OutgoingEvent]],
+) -> None:
+    expected = _outcome(job, _loop(_stage(job), recorded[job]))
+    assert _outcome(job, contender(_stage(job), recorded[job])) == expected

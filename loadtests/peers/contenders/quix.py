@@ -2,52 +2,52 @@
 environment of its own, because it needs an older confluent-kafka than the project."""
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
-import msgspec
 from city_backbone.events import OutgoingEvent
 
-from services.cameras.benchmarks import job, wire
-from services.cameras.benchmarks.rule import Place, Rule
+from loadtests.peers import task, wire
+from loadtests.peers.jobs import stage
+from loadtests.peers.jobs.stage import Stage
+from loadtests.peers.task import Result, Stopwatch, Task
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Place)
+S = TypeVar("S")
+In = TypeVar("In")
 
 
 class State(Protocol):
-    """What is used of quixstreams' state of one message key, which is the site."""
+    """What is used of quixstreams' state of one message key."""
 
     def get_bytes(self, key: str) -> bytes | None: ...
 
     def set_bytes(self, key: str, value: bytes) -> None: ...
 
 
-class Stateful:
-    """One detection after the other, as the dataframe gets them."""
+class Stateful(Generic[S, In]):
+    """One event after the other, as the dataframe gets them."""
 
-    def __init__(self, rule: Rule) -> None:
-        self._rule = rule
+    def __init__(self, of: Stage[S, In]) -> None:
+        self._stage = of
 
     def take(self, value: bytes, state: State) -> Iterable[OutgoingEvent]:
-        seen = self._rule.see(wire.detected(value))
-        if seen is None:
+        taken = self._stage.read(value)
+        if taken is None:
             return ()
-        packed = state.get_bytes(seen.kind)
-        place = Place() if packed is None else _decoder.decode(packed)
-        told = self._rule.add(place, seen)
-        place.prune()
-        state.set_bytes(seen.kind, _encoder.encode(place))
+        packed = state.get_bytes(taken.key)
+        own = self._stage.fresh() if packed is None else self._stage.unpack(packed)
+        told = self._stage.take(own, [taken.input])
+        state.set_bytes(taken.key, self._stage.pack(own))
         return told
 
 
-def run(task: job.Job) -> job.Result:
+def run(what: Task) -> Result:
     # Not in the project's virtual environment, so that the checker cannot find it.
     from quixstreams import Application  # type: ignore[import-not-found]
     from quixstreams.checkpointing import Checkpoint  # type: ignore[import-not-found]
     from quixstreams.kafka import ConnectionConfig  # type: ignore[import-not-found]
 
-    watch, done = job.Stopwatch(), 0
-    results: list[job.Result] = []
+    watch, done = Stopwatch(), 0
+    results: list[Result] = []
     commit = Checkpoint.commit
 
     def committed(checkpoint: Any, *arguments: Any, **named: Any) -> None:
@@ -57,7 +57,7 @@ def run(task: job.Job) -> job.Result:
     def processed(topic: str, partition: int, offset: int) -> None:
         nonlocal done
         done += 1
-        if done >= task.events:
+        if done >= what.events:
             app.stop()
 
     def take(value: bytes, state: Any) -> Iterable[OutgoingEvent]:
@@ -65,27 +65,27 @@ def run(task: job.Job) -> job.Result:
         return stateful.take(value, state)
 
     Checkpoint.commit = committed
-    stateful = Stateful(Rule(task.sites))
+    stateful = Stateful(stage.create(what.job, bytes(what.places)))
     app = Application(
         broker_address=ConnectionConfig(
-            bootstrap_servers=task.bootstrap,
+            bootstrap_servers=what.bootstrap,
             security_protocol="sasl_plaintext",
             sasl_mechanism="SCRAM-SHA-512",
-            sasl_username=task.username,
-            sasl_password=task.password,
+            sasl_username=what.username,
+            sasl_password=what.password,
         ),
-        consumer_group=task.group,
+        consumer_group=what.group,
         auto_offset_reset="earliest",
-        commit_interval=job.COMMIT_SECONDS,
-        state_dir=f"{task.folder}/quixstreams",
+        commit_interval=task.COMMIT_SECONDS,
+        state_dir=f"{what.folder}/quixstreams",
         producer_extra_config={"acks": "all", "enable.idempotence": True},
         on_message_processed=processed,
         loglevel="WARNING",
     )
     frame = app.dataframe(
-        app.topic(task.topic, key_deserializer="bytes", value_deserializer="bytes")
+        app.topic(what.topic, key_deserializer="bytes", value_deserializer="bytes")
     )
-    output = app.topic(task.output, key_serializer="bytes", value_serializer="bytes")
+    output = app.topic(what.output, key_serializer="bytes", value_serializer="bytes")
     frame = frame.apply(take, stateful=True, expand=True)
     frame = frame.set_headers(lambda event, *_: wire.headers(event))
     frame.apply(wire.encoded).to_topic(output)
@@ -94,4 +94,4 @@ def run(task: job.Job) -> job.Result:
 
 
 if __name__ == "__main__":
-    job.answer(run(job.read()))
+    task.answer(run(task.read()))

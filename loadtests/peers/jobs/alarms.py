@@ -1,9 +1,9 @@
-"""The alarm rule as the peers run it: pure, the state handed in, what is to be told handed back."""
+"""Detection -> alarm, by the cameras department's own rules."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from cameras.alarms import alarm, facts
@@ -12,6 +12,9 @@ from cameras.alarms.rulebook import Rulebook, micros
 from cameras.alarms.rules import RuleSet
 from cameras.alarms.watch import Detection, Watch
 from city_backbone.events import OutgoingEvent
+
+from loadtests.peers import wire
+from loadtests.peers.jobs.stage import Taken
 
 
 class Place(msgspec.Struct, array_like=True):
@@ -36,16 +39,23 @@ class Seen(NamedTuple):
     detection: Detection
 
 
-class Rule:
-    """The shipped rules at the registered sites."""
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Place)
+
+
+class Alarms:
+    """The shipped rules at the registered sites; a Stage. Late detections are dropped."""
+
+    topic = facts.OBJECT_DETECTED
 
     def __init__(self, sites: Mapping[str, Site]) -> None:
         text = resources.files("cameras.alarms").joinpath("rules.v1.json").read_bytes()
         self._book = Rulebook([msgspec.json.decode(text, type=RuleSet)])
         self._sites = sites
 
-    def see(self, data: Mapping[str, Any]) -> Seen | None:
-        """None for what needs no state: no rule takes it, or it is not sure enough."""
+    def read(self, value: bytes) -> Taken[Seen] | None:
+        """None when no rule takes it, or it is not sure enough."""
+        data = wire.decoded(self.topic, value)
         kind, purpose, at = data["kind"], data["purpose"], micros(data["detected_at"])
         terms = self._book.pick(kind, purpose, at)
         if terms is None or data["confidence"] < terms.min_confidence:
@@ -53,10 +63,20 @@ class Rule:
         detection = Detection(
             data["detection_id"], data["camera_id"], data["track_id"], purpose, at, terms
         )
-        return Seen(data["site_id"], kind, detection)
+        site_id = data["site_id"]
+        return Taken(f"{site_id}/{kind}", Seen(site_id, kind, detection))
 
-    def add(self, place: Place, seen: Seen) -> Sequence[OutgoingEvent]:
-        """What `place` tells after it; nothing of what comes too late or changes no alarm."""
+    def fresh(self) -> Place:
+        return Place()
+
+    def take(self, state: Place, inputs: Sequence[Seen]) -> Sequence[OutgoingEvent]:
+        told: list[OutgoingEvent] = []
+        for seen in inputs:
+            told += self._add(state, seen)
+        state.prune()
+        return told
+
+    def _add(self, place: Place, seen: Seen) -> Sequence[OutgoingEvent]:
         if place.watch.late(seen.detection.at):
             return ()
         news = place.watch.add(seen.detection)
@@ -74,3 +94,13 @@ class Rule:
             told += facts.told(before, after)
         place.alarms[news.number] = after
         return told
+
+    def pack(self, state: Place) -> bytes:
+        return _encoder.encode(state)
+
+    def unpack(self, packed: bytes) -> Place:
+        return _decoder.decode(packed)
+
+
+def create(places: bytes) -> Alarms:
+    return Alarms(msgspec.json.decode(places, type=dict[str, Site]))
