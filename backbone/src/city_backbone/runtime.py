@@ -269,6 +269,7 @@ async def running(
             task.add_done_callback(lambda done: _ended(done, stopping))
             tasks[name] = task
 
+        garbage.settle()
         start("outbox relay", relay.run(senders_stopping))
         start("direct", direct.run(senders_stopping))
         if streams and service.subscriptions:
@@ -286,7 +287,6 @@ async def running(
                 await rpc.start()
             problems.clear()
             await probes.update()
-            garbage.settle()
             yield Running(backbone, service, rpc.port if rpc else 0, http.port, probes.port)
         finally:
             problems.append("draining")
