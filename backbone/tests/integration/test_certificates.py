@@ -14,7 +14,7 @@ from city_backbone.errors import SettingsError
 from city_backbone.rpc.certificate import Identity
 from city_backbone.rpc.channel import open_channel
 from city_backbone.rpc.identity import Policy
-from city_backbone.rpc.server import RpcServer
+from city_backbone.rpc.server import RpcServer, _credentials
 from city_backbone.settings import GrpcSettings, TlsSettings
 from opentelemetry.metrics import get_meter
 
@@ -90,6 +90,25 @@ async def test_both_sides_take_their_new_certificates_and_what_is_under_way_goes
         trial.let_go.set()
         assert await watch.read() == b"last"
         assert await watch.read() is grpc.aio.EOF
+
+
+def test_grpc_is_given_a_certificate_once_and_not_at_each_handshake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it replaces it frees, under other handshakes that still read it."""
+    given: list[Any] = []
+    monkeypatch.setattr(
+        grpc, "dynamic_ssl_server_credentials", lambda *arguments, **_: given.append(arguments)
+    )
+    authority = Authority("old")
+    tls = authority.certify(tmp_path / "trial", "trial")
+    _credentials(Identity(tls))
+    ((first, newer),) = given
+    assert first is not None
+    assert [newer(), newer()] == [None, None]
+    authority.certify(tmp_path / "trial", "trial")
+    assert newer() is not None
+    assert newer() is None
 
 
 def test_the_metric_tells_when_the_certificate_in_use_ends(tmp_path: Path) -> None:
