@@ -67,6 +67,16 @@ def test_a_confirmation_that_is_not_held_is_where_it_breaks() -> None:
     assert not knee.confirmed
 
 
+def test_confirmations_from_before_a_failed_one_count_no_more() -> None:
+    knee = Knee(SEARCH)
+    # Two that are so near each other that there is nothing between them to try.
+    for factor, held_ in ((1.0, True), (1.03, True), (1.03, True), (1.03, True), (1.03, False)):
+        knee.tell(factor, held=held_)
+    assert knee.next() == 1.0
+    knee.tell(1.0, held=True)
+    assert not knee.confirmed
+
+
 def test_what_holds_beyond_the_most_is_confirmed_at_the_last_factor() -> None:
     knee, tried = searched(SEARCH, 1e9)
     assert knee.confirmed
