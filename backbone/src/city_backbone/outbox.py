@@ -55,18 +55,20 @@ async def add_records(connection: Connection, records: Sequence[Record]) -> None
     if not records:
         return
     await connection.execute(
-        "insert into outbox (topic, key, value, headers)"
-        " select topic, key, value, headers::json"
-        " from unnest(%b::text[], %b::bytea[], %b::bytea[], %b::text[])"
-        " with ordinality as record(topic, key, value, headers, place) order by place",
+        "with added as ("
+        "  insert into outbox (topic, key, value, headers)"
+        "  select topic, key, value, headers::json"
+        "  from unnest(%b::text[], %b::bytea[], %b::bytea[], %b::text[])"
+        "  with ordinality as record(topic, key, value, headers, place) order by place)"
+        " select pg_notify(%s, '')",
         (
             [record.topic for record in records],
             [record.key for record in records],
             [record.value for record in records],
             [json.dumps(pack_headers(record.headers)) for record in records],
+            CHANNEL,
         ),
     )
-    await connection.execute("select pg_notify(%s, '')", (CHANNEL,))
 
 
 def pack_headers(headers: Iterable[tuple[str, bytes | None]]) -> list[list[str | None]]:

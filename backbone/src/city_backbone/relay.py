@@ -77,18 +77,22 @@ class Relay:
         await self._publisher.open()
         await connection.execute(f"listen {CHANNEL}")
         while True:
-            moved = await self._cycle(connection)
-            if moved:
+            last = stopping.is_set()
+            if await self._cycle(connection):
                 continue
-            if stopping.is_set():
+            if last:
                 return
+            if stopping.is_set():
+                continue
+            # What was committed during the cycle has notified us, and that is kept.
             async with asyncio.timeout(self._settings.poll_seconds + 5):
                 async for _ in connection.notifies(
                     timeout=self._settings.poll_seconds, stop_after=1
                 ):
                     pass
 
-    async def _cycle(self, connection: Connection) -> int:
+    async def _cycle(self, connection: Connection) -> bool:
+        """Whether there may be more that can be sent now."""
         now = time.monotonic()
         self._paused = {topic: until for topic, until in self._paused.items() if until > now}
         selected = await connection.execute(
@@ -99,7 +103,7 @@ class Relay:
         rows = await selected.fetchall()
         self._oldest = rows[0]["created_at"].timestamp() if rows else None
         if not rows:
-            return 0
+            return False
         records = [
             Record(row["topic"], row["key"], row["value"], unpack_headers(row["headers"]))
             for row in rows
@@ -124,7 +128,7 @@ class Relay:
                 raise outcome
         for topic, count in sent.items():
             self._sent.add(count, {"messaging.destination.name": topic})
-        return moved
+        return moved > 0 and len(rows) == self._settings.batch
 
     async def _measure(self, connection: Connection) -> None:
         """Of every replica, so that what one saw last before it lost the lock does not stand."""

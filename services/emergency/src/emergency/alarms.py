@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from uuid import UUID
 
 from city_backbone.database import Connection
 
@@ -28,18 +29,19 @@ class Dispatcher:
         # Somebody waits for help: no answer of the database is waited for that is not needed.
         async with connection.pipeline():
             await store_alarms.lock(connection)
-            seen = await store_alarms.joined(connection, alarms)
+            seen, near = await store_alarms.joined(connection, alarms, self._bounds)
             fresh = []
             for alarm in alarms:
                 if alarm.id not in seen:
                     seen.add(alarm.id)
                     fresh.append(alarm)
             if fresh:
-                await self._merge(connection, fresh)
+                await self._merge(connection, fresh, near)
 
-    async def _merge(self, connection: Connection, alarms: Sequence[Alarm]) -> None:
+    async def _merge(
+        self, connection: Connection, alarms: Sequence[Alarm], near: Sequence[UUID]
+    ) -> None:
         ids = {alarm.id: incident_id(SOURCE, alarm.id) for alarm in alarms}
-        near = await store_alarms.mergeable(connection, alarms, self._bounds)
         known = await store.lock(connection, [*near, *ids.values()])
         merging = Merging(self._rules, self._bounds, known)
         now = datetime.now(UTC)

@@ -8,11 +8,13 @@ from city_backbone.database import Connection
 _LISTEN_SECONDS = 5.0
 
 
-async def listen(connection: Connection, wake: asyncio.Event) -> None:
-    """Set `wake` at each notification, for ever. Raises when the connection is lost."""
+async def listen(connection: Connection, wake: asyncio.Event, payload: str = "") -> None:
+    """Set `wake` at each notification of `payload`, for ever. Raises when the connection is
+    lost."""
     while True:
-        async for _ in connection.notifies(timeout=_LISTEN_SECONDS):
-            wake.set()
+        async for notification in connection.notifies(timeout=_LISTEN_SECONDS):
+            if notification.payload == payload:
+                wake.set()
         async with asyncio.timeout(_LISTEN_SECONDS):
             await connection.execute("select 1")
 

@@ -23,19 +23,18 @@ async def lock(connection: Connection) -> None:
     await connection.execute("select pg_advisory_xact_lock(%s, %s)", _MERGING)
 
 
-async def joined(connection: Connection, alarms: Sequence[Alarm]) -> set[UUID]:
-    """Ids of those that joined an incident before."""
-    rows = await connection.execute(
+async def joined(
+    connection: Connection, alarms: Sequence[Alarm], bounds: Bounds
+) -> tuple[set[UUID], list[UUID]]:
+    """Ids of those that joined an incident before, and the open incidents of alarms that one of
+    `alarms` may be near to; some are a little too far."""
+    # Both are on their way before an answer is waited for: the whole city's alarms wait meanwhile.
+    before = await connection.execute(
         "select alarm_id from incident_alarm where alarm_id = any(%s)",
         ([alarm.id for alarm in alarms],),
     )
-    return {row["alarm_id"] for row in await rows.fetchall()}
-
-
-async def mergeable(connection: Connection, alarms: Sequence[Alarm], bounds: Bounds) -> list[UUID]:
-    """Open incidents of alarms that one of `alarms` may be near to; some are a little too far."""
     reaches = [reach(alarm.position, bounds.metres) for alarm in alarms]
-    rows = await connection.execute(
+    near = await connection.execute(
         "select distinct i.incident_id"
         " from unnest(%(at)s::timestamptz[], %(latitude)s::float8[], %(longitude)s::float8[],"
         "  %(north)s::float8[], %(east)s::float8[]) as alarm(at, latitude, longitude, north, east)"
@@ -52,7 +51,10 @@ async def mergeable(connection: Connection, alarms: Sequence[Alarm], bounds: Bou
             "moment": bounds.moment,
         },
     )
-    return [row["incident_id"] for row in await rows.fetchall()]
+    return (
+        {row["alarm_id"] for row in await before.fetchall()},
+        [row["incident_id"] for row in await near.fetchall()],
+    )
 
 
 async def join(connection: Connection, pairs: Sequence[tuple[Alarm, UUID]]) -> None:

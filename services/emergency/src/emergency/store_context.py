@@ -78,11 +78,14 @@ async def answered(
     )
 
 
-async def settle(connection: Connection, incident_id: UUID) -> None:
-    """Nothing more is wanted."""
-    await connection.execute(
-        "update context_request set state = 'done' where incident_id = %s", (incident_id,)
+async def settle(connection: Connection, incident_id: UUID) -> bool:
+    """Nothing more is wanted. Whether something was."""
+    rows = await connection.execute(
+        "update context_request set state = 'done'"
+        " where incident_id = %s and state = 'waiting' returning 1",
+        (incident_id,),
     )
+    return await rows.fetchone() is not None
 
 
 async def postpone(connection: Connection, incident_id: UUID, seconds: float) -> None:

@@ -49,7 +49,7 @@ class Delivery:
 
 
 async def enqueue(connection: Connection, messages: Sequence[NewMessage]) -> None:
-    """Add messages; the rooms' connectors are woken by the commit."""
+    """Add messages; the connectors of their rooms are woken by the commit."""
     if not messages:
         return
     await connection.execute(
@@ -57,8 +57,9 @@ async def enqueue(connection: Connection, messages: Sequence[NewMessage]) -> Non
         "  insert into room_message (room, incident_id, revision, status_code, body, answer,"
         "   traceparent)"
         "  select *, %s from unnest("
-        "   %s::text[], %s::uuid[], %s::int[], %s::text[], %s::text[], %s::boolean[]))"
-        " select pg_notify(%s, '')",
+        "   %s::text[], %s::uuid[], %s::int[], %s::text[], %s::text[], %s::boolean[])"
+        "  returning room)"
+        " select pg_notify(%s, room) from (select distinct room from added)",
         (
             current_traceparent(),
             [message.room for message in messages],
@@ -115,13 +116,13 @@ async def seconds_to_next(connection: Connection, room: str) -> float | None:
     return row["seconds"] if row else None
 
 
-async def acknowledge(connection: Connection, message_id: int) -> None:
-    """The room has taken it. The body of an answer holds secrets, so it is blanked."""
+async def acknowledge(connection: Connection, message_ids: Sequence[int]) -> None:
+    """The room has taken them. The body of an answer holds secrets, so it is blanked."""
     await connection.execute(
         "update room_message set state = 'acknowledged', acknowledged_at = now(),"
         " attempts = attempts + 1, last_error = '', body = case when answer then '' else body end"
-        " where id = %s",
-        (message_id,),
+        " where id = any(%s)",
+        (list(message_ids),),
     )
 
 

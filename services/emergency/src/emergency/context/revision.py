@@ -45,11 +45,12 @@ class Revising:
                 CAMERAS: cameras_text(cameras, self._settings.camera_metres),
                 AIR: air_text(air, self._settings.air_metres),
             }
-        async with self._database.transaction() as connection:
+        # All changes of incidents are in one order and wait for this one's commit, so it waits for
+        # no answer that it does not need.
+        async with self._database.transaction() as connection, connection.pipeline():
             known = (await store.lock(connection, [request.incident_id]))[request.incident_id]
-            if not await store_context.waiting(connection, known.id):
+            if not await store_context.settle(connection, known.id):
                 return
-            await store_context.settle(connection, known.id)
             if items and known.status in OPEN:
                 facts = replace(known.facts, items={**known.facts.items, **items})
                 changed = known.advance(Status.CHANGED, datetime.now(UTC), AUTOMATIC, facts)

@@ -7,7 +7,7 @@ whoever gets the lock sends the same bytes again.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from uuid import UUID
@@ -67,6 +67,8 @@ class Connector:
         self._wake = asyncio.Event()
         self._under_way: dict[UUID, asyncio.Task[None]] = {}
         self._ready: deque[DueMessage] = deque()
+        # The room has them, and the queue does not know yet.
+        self._taken: dict[int, DueMessage] = {}
         metrics.breaker(room, self._breaker.state)
 
     async def run(self) -> None:
@@ -107,7 +109,7 @@ class Connector:
     async def _serve(self, connection: Connection) -> None:
         log.info("room served", room=self._room)
         # When it ends, the connection is lost, and the lock with it.
-        listener = asyncio.create_task(listen(connection, self._wake))
+        listener = asyncio.create_task(listen(connection, self._wake, self._room))
         try:
             while not self._stopping.is_set() and not listener.done():
                 self._wake.clear()
@@ -117,33 +119,62 @@ class Connector:
                 await listener
             if self._under_way:
                 await asyncio.wait(self._under_way.values(), timeout=_DRAIN_SECONDS)
+            await self._acknowledge()
         finally:
             tasks = [listener, *self._under_way.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self._ready.clear()
+            # Nobody knows whether the queue has learnt it; the same bytes go out again.
+            self._taken.clear()
 
     async def _start_due(self) -> float:
         """Start what may be sent now; seconds until there may be more, unless woken before."""
-        free = self._breaker.limit(self._settings.concurrency) - len(self._under_way)
-        if free <= 0:
+        seconds = None
+        if self._taken or len(self._ready) < self._free():
+            seconds = await self._read()
+        self._start()
+        if self._free() <= 0:
             return max(self._breaker.seconds_to_probe(), 0.0) or self._settings.poll_seconds
         poll = self._settings.poll_seconds
-        if len(self._ready) >= free:
-            self._start(free)
-            return poll
-        known = {*self._under_way, *(message.incident_id for message in self._ready)}
-        limit = _AHEAD * self._settings.concurrency
-        async with self._database.transaction() as connection:
-            self._ready += await store_rooms.due(connection, self._room, known, limit)
-            # On their way while the rest is asked: somebody waits for them.
-            self._start(free)
-            seconds = await store_rooms.seconds_to_next(connection, self._room)
         return poll if seconds is None else min(poll, seconds)
 
-    def _start(self, free: int) -> None:
-        for message in [self._ready.popleft() for _ in range(min(free, len(self._ready)))]:
+    def _free(self) -> int:
+        return self._breaker.limit(self._settings.concurrency) - len(self._under_way)
+
+    async def _read(self) -> float | None:
+        """What is due, into `_ready`; seconds until something else is."""
+        taken = dict(self._taken)
+        limit = _AHEAD * self._settings.concurrency
+        async with self._database.transaction() as connection:
+            if taken:
+                await store_rooms.acknowledge(connection, list(taken))
+            later = [one for key, one in self._taken.items() if key not in taken]
+            known = {message.incident_id for message in (*self._ready, *later)}
+            known.update(self._under_way)
+            self._ready += await store_rooms.due(connection, self._room, known, limit)
+            if not taken:
+                # On their way while the rest is asked: somebody waits for them.
+                self._start()
+            seconds = await store_rooms.seconds_to_next(connection, self._room)
+        self._told(taken.values())
+        return seconds
+
+    async def _acknowledge(self) -> None:
+        """What the room has taken, where nothing more is to be sent."""
+        if taken := dict(self._taken):
+            async with self._database.transaction() as connection:
+                await store_rooms.acknowledge(connection, list(taken))
+            self._told(taken.values())
+
+    def _told(self, messages: Iterable[DueMessage]) -> None:
+        for message in messages:
+            del self._taken[message.id]
+            self._ended(message, "acknowledged")
+
+    def _start(self) -> None:
+        for message in [self._ready.popleft() for _ in range(min(self._free(), len(self._ready)))]:
             task = asyncio.create_task(self._deliver(message))
             self._under_way[message.incident_id] = task
             task.add_done_callback(partial(self._finished, message.incident_id))
@@ -188,12 +219,14 @@ class Connector:
             )
             async with self._database.transaction() as connection:
                 await store_rooms.postpone(connection, message.id, seconds, reason)
+            self._ended(message, outcome)
         else:
-            outcome = "acknowledged"
-            async with self._database.transaction() as connection:
-                await store_rooms.acknowledge(connection, message.id)
+            # The loop that is woken now writes it down together with reading what is next.
+            self._taken[message.id] = message
         finally:
             self._metrics.breaker(self._room, self._breaker.state)
+
+    def _ended(self, message: DueMessage, outcome: str) -> None:
         self._metrics.attempted(self._room, outcome)
         log.info(
             "room told" if outcome == "acknowledged" else "room not told",
