@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from loadtests.checker.rows import ROOM
 from loadtests.checker.settling import is_clean, settled
 from loadtests.checker.topics import ReadError
 from loadtests.driver.result import Check, ResultError
@@ -28,13 +29,21 @@ def variables(file: Path) -> dict[str, str]:
     return found
 
 
+def room(text: str) -> tuple[str, str]:
+    """Name, as the check calls it, and URL. Raises ValueError."""
+    name, equals, url = text.partition("=")
+    if not (name and equals and url):
+        raise ValueError(f"--room {text}: expected NAME=URL")
+    return ROOM + name.removeprefix(ROOM), url.rstrip("/")
+
+
 def table(check: Check) -> str:
     rows = [*check.checked.items(), ("", ""), *check.counts.items()]
     width = max(len(name) for name, _ in rows)
     lines = [f"{name:{width}}  {count:>10}".rstrip() for name, count in rows]
     lines += [f"{one.kind}: {one.subject} {one.id}: {one.detail}" for one in check.findings[:20]]
-    if not check.complete:
-        lines.append(f"not complete: {check.detail}")
+    if check.detail:
+        lines.append(check.detail if check.complete else f"not complete: {check.detail}")
     return "\n".join(lines)
 
 
@@ -53,11 +62,19 @@ def main(arguments: Sequence[str]) -> int:
         action="store_true",
         help="nobody but the driver detected or measured anything: every other event is unseen",
     )
+    parser.add_argument(
+        "--room",
+        action="append",
+        default=[],
+        metavar="NAME=URL",
+        help="a stand-in's control address, as 112=http://…; its record is looked at",
+    )
     parser.add_argument("--wait", type=float, default=30.0, help="seconds for effects to arrive")
     given = parser.parse_args(arguments)
     try:
         environment = variables(given.environments)
-        check = asyncio.run(settled(given.folder, environment, given.alone, given.wait))
+        rooms = dict(room(one) for one in given.room)
+        check = asyncio.run(settled(given.folder, environment, given.alone, given.wait, rooms))
     except (ReadError, ResultError, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, ValueError | OSError) else 1

@@ -5,7 +5,7 @@ by topic and key. Memory is that of a group file, see there, whatever the length
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -14,11 +14,14 @@ from loadtests.checker import expected, facts
 from loadtests.checker.facts import Seen
 from loadtests.checker.findings import Findings
 from loadtests.checker.history import Call, Status
-from loadtests.checker.rows import Head, Stored, Tally, World
+from loadtests.checker.rows import ROOM, Dispatch, Head, Stored, Tally, Told, World
 from loadtests.checker.spill import Groups, Row
 from loadtests.driver.result import Check
 
+Evidence = Seen | Stored | Head | Tally | Dispatch | Told
+
 T = TypeVar("T")
+_DISPATCHES = "emergency.room_message"
 
 
 class Checking:
@@ -37,6 +40,8 @@ class Checking:
         self._unchecked: Counter[str] = Counter()
         self._unnamed: set[tuple[str, str | int | None]] = set()
         self._direct: set[str] = set()
+        self._dispatched: Counter[str] = Counter()
+        self._waiting: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
         self._files = ExitStack()
@@ -86,9 +91,13 @@ class Checking:
         else:
             self._claim(call, *guess, "unknown")
 
-    def row(self, row: Seen | Stored | Head | Tally) -> None:
+    def row(self, row: Evidence) -> None:
         if isinstance(row, Seen):
             self._seen(row)
+        elif isinstance(row, Dispatch):
+            self._dispatch(row)
+        elif isinstance(row, Told):
+            self._told(row)
         elif isinstance(row, Stored):
             self._checked["rows of databases"] += 1
             self._groups.add(f"id {row.id}", ("at", row.place, "", "", True))
@@ -133,6 +142,26 @@ class Checking:
         for place in one.due:
             groups.add(f"id {one.entity}", ("due", topic, place))
 
+    def _dispatch(self, one: Dispatch) -> None:
+        name = f"id {one.room} {one.id}"
+        self._groups.add(name, ("at", _DISPATCHES, "", "", True))
+        self._waiting[one.room] += one.waiting
+        if one.taken:
+            self._dispatched[one.room] += 1
+            self._groups.add(name, ("taken", one.room, one.id))
+
+    def _told(self, one: Told) -> None:
+        name = f"id {one.room} {one.id}"
+        self._checked["messages in rooms"] += one.new
+        self._groups.add(name, ("at", one.room, "", "", True))
+        if one.new:
+            self._groups.add(name, ("need", one.room, one.id, (_DISPATCHES,)))
+        if not one.repeat:
+            told = (one.line, one.number, one.id, one.new)
+            self._groups.add(f"room {one.room} {one.about}", told)
+        elif one.new:
+            self._checked["repeats in rooms"] += 1
+
     def _may(self, one: Seen) -> bool:
         """Whether it may be of a call that names nothing."""
         return not self._unnamed.isdisjoint({(one.topic, one.about), (one.topic, one.at)})
@@ -152,6 +181,9 @@ class Checking:
         for _, origin, due in _distinct(row for row in group if row[0] == "due"):
             if due not in places and due in self._read:
                 self._found.add("lost", due, identity, f"it is at {origin}")
+        for _, room, message in _distinct(row for row in group if row[0] == "taken"):
+            if room not in places and room in self._read:
+                self._found.add("lost", room, message, "acknowledged, and not in its record")
 
     def _acknowledged(
         self, identity: str, calls: Sequence[tuple[Any, ...]], places: set[str]
@@ -242,6 +274,23 @@ class Checking:
                 detail = f"its department is at {last}" if last not in come else f"{last} is there"
                 self._found.add("lost", topic, f"{entity}#{revision}", detail)
 
+    def _room(self, room: str, group: Sequence[Row]) -> None:
+        """What took effect in a room of one incident, in the order of its record."""
+        lines: dict[str, int] = {}
+        newest, last = -1, ""
+        for line, number, message, new in sorted(group):
+            if message in lines:
+                if new:
+                    detail = f"in effect at line {line} and at {lines[message]}"
+                    self._found.add("doubled", room, message, detail)
+                continue
+            lines[message] = line
+            if number < newest and new:
+                detail = f"at line {line} after {last}"
+                self._found.add("reordered", room, message, detail)
+            if number > newest:
+                newest, last = number, message
+
     def _key(self, topic: str, group: Sequence[Row]) -> None:
         """The events of one key: which calls they are of, and whether in the order of the calls."""
         events: dict[str, tuple[int, int]] = {}
@@ -291,11 +340,18 @@ class Checking:
                 self._event(place, identity, group)
             elif kind == "cause":
                 self._cause(place, identity, group)
+            elif kind == "room":
+                self._room(place, group)
             else:
                 self._entity(place, identity, group)
         for name, group in self._keys.read():
             self._key(name.partition(" ")[0], group)
         details = list(self._missing)
+        details += [
+            f"{room}: {count} messages are still on their way"
+            for room, count in sorted(self._waiting.items())
+            if count and room in self._read
+        ]
         details += [f"{op}: {n} ids not checked" for op, n in sorted(self._unchecked.items())]
         names = (
             "calls",
@@ -306,10 +362,12 @@ class Checking:
             "repetitions of the same event",
             "events without an id",
             "rows of databases",
+            "messages in rooms",
+            "repeats in rooms",
         )
         return Check(
             complete=not details,
-            detail="; ".join(details),
+            detail="; ".join([*details, *self._not_looked_at()]),
             checked={
                 **{name: self._checked[name] for name in names},
                 **{topic: self._topics[topic] for topic in sorted(self._topics)},
@@ -317,6 +375,14 @@ class Checking:
             counts=self._found.counts,
             findings=self._found.first,
         )
+
+    def _not_looked_at(self) -> Iterator[str]:
+        """Rooms whose record nobody gave: they may be real ones, which keep theirs."""
+        if not any(place.startswith(ROOM) for place in self._read):
+            yield "no room's record was looked at"
+        for room, count in sorted(self._dispatched.items()):
+            if room not in self._read:
+                yield f"{room}: {count} acknowledged messages not looked at"
 
 
 def _distinct(items: Iterable[T]) -> list[T]:

@@ -20,6 +20,7 @@ TABLES = (
     "emergency.idempotency",
     "emergency.incident",
     "emergency.incident_alarm",
+    "emergency.room_message",
     "health.acute_case",
     "health.idempotency",
     "health.kiosk_session",

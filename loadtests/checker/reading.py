@@ -1,10 +1,10 @@
-"""One look at a mesh: databases first, then topics, and the check of both."""
+"""One look at a mesh: databases first, then topics and rooms, and the check of them all."""
 
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from loadtests.checker import tables
+from loadtests.checker import rooms, tables
 from loadtests.checker.core import Checking
 from loadtests.checker.facts import FACTS, micros
 from loadtests.checker.history import HistoryError, calls, shards
@@ -18,8 +18,11 @@ _PERSONAL = ("health.measurement-taken.v1",)
 _OPERATOR = "operator"
 
 
-async def look(folder: Path, environment: Mapping[str, str], alone: bool) -> Check:
-    """Read it all, once. `environment` holds the operator's variables, and departments' DSNs.
+async def look(
+    folder: Path, environment: Mapping[str, str], alone: bool, urls: Mapping[str, str]
+) -> Check:
+    """Read it all, once. `environment` holds the operator's variables, and departments' DSNs;
+    `urls` are the rooms' stand-ins' by name, as "room-112".
 
     What cannot be read makes the check incomplete. Raises ReadError without a broker.
     """
@@ -40,6 +43,7 @@ async def look(folder: Path, environment: Mapping[str, str], alone: bool) -> Che
             checking.missing(str(error))
         _databases(checking, environment, began)
         await _topics(checking, environment, began)
+        await _rooms(checking, urls, began)
         return checking.result()
 
 
@@ -56,6 +60,16 @@ def _databases(checking: Checking, environment: Mapping[str, str], began: int) -
             for row in tables.read(address, department, began):
                 checking.row(row)
             checking.was_read(*tables.places(department))
+        except ReadError as error:
+            checking.missing(str(error))
+
+
+async def _rooms(checking: Checking, urls: Mapping[str, str], began: int) -> None:
+    for room, url in urls.items():
+        try:
+            async for told in rooms.read(room, url, began):
+                checking.row(told)
+            checking.was_read(room)
         except ReadError as error:
             checking.missing(str(error))
 

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+ROOM = "room-"
+"""With a room's name behind it: its record, as a place."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -35,6 +38,32 @@ class Tally:
     expected: int
     found: int
     topic: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """What a department has for a room: `taken` when the room acknowledged it in the run,
+    `waiting` when it is of the run and was not acknowledged yet."""
+
+    room: str
+    id: str
+    taken: bool
+    waiting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A line of a room's record, the room's lines in their order: the `number`-th that it was told
+    `about`, which is an incident or the answers to one. A `repeat` was recognised by the room and
+    had no effect; `new` came in the run."""
+
+    room: str
+    id: str
+    about: str
+    number: int
+    line: int
+    repeat: bool
+    new: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,17 @@ def is_clean(check: Check) -> bool:
 
 
 async def settled(
-    folder: Path, environment: Mapping[str, str], alone: bool, wait_seconds: float
+    folder: Path,
+    environment: Mapping[str, str],
+    alone: bool,
+    wait_seconds: float,
+    rooms: Mapping[str, str] | None = None,
 ) -> Check:
-    """Looks again while something is wrong: effects may be on their way yet."""
+    """Looks again while something is wrong: effects may be on their way yet. Without the URLs of
+    the `rooms`' stand-ins their records are not looked at, and the check says so."""
     deadline = time.monotonic() + wait_seconds
     while True:
-        check = await look(folder, environment, alone)
+        check = await look(folder, environment, alone, rooms or {})
         if is_clean(check) or time.monotonic() >= deadline:
             return check
         await asyncio.sleep(_AGAIN_SECONDS)

@@ -8,10 +8,10 @@ from psycopg.rows import TupleRow
 
 from loadtests.checker.expected import TABLES
 from loadtests.checker.facts import moment
-from loadtests.checker.rows import Head, Stored, Tally
+from loadtests.checker.rows import ROOM, Dispatch, Head, Stored, Tally
 from loadtests.checker.topics import ReadError
 
-Found = Stored | Head | Tally
+Found = Stored | Head | Tally | Dispatch
 _Query = tuple[LiteralString, Callable[[TupleRow], Found]]
 _ROWS = 2000
 
@@ -29,6 +29,11 @@ def _head(topic: str, sql: LiteralString) -> _Query:
 def _tally(subject: str, sql: LiteralString, topic: str = "") -> _Query:
     """`sql` gives id, how many were expected, and how many there are."""
     return sql, lambda row: Tally(subject, row[0], int(row[1]), int(row[2]), topic)
+
+
+def _dispatch(sql: LiteralString) -> _Query:
+    """`sql` gives room, id, and whether it was acknowledged, or is still waiting, in the run."""
+    return sql, lambda row: Dispatch(ROOM + row[0], row[1], bool(row[2]), bool(row[3]))
 
 
 _QUERIES: Mapping[str, tuple[_Query, ...]] = {
@@ -67,6 +72,11 @@ _QUERIES: Mapping[str, tuple[_Query, ...]] = {
             "emergency.incident-changed.v1",
             "select incident_id::text, revision, occurred_at >= %(began)s from incident"
             " where greatest(changed_at, recorded_at) >= %(began)s",
+        ),
+        _dispatch(
+            "select room, incident_id || case when answer then ' answer ' else '#' end || revision,"
+            " state = 'acknowledged' and acknowledged_at >= %(began)s,"
+            " state = 'pending' and created_at >= %(began)s from room_message",
         ),
     ),
     "parking": (

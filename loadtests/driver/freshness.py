@@ -22,21 +22,26 @@ import aiohttp
 import fastavro
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
+from loadtests.driver import clock
+from loadtests.driver.clock import Offset
 from loadtests.driver.engine import Now
 from loadtests.driver.operation import World
 from loadtests.driver.operations.calling import variable
 from loadtests.driver.operations.cameras import ARSON_SEEN, micros
 from loadtests.driver.operations.kafka import INTENDED, kafka_options
 from loadtests.driver.recorder import Recorder
-from loadtests.driver.result import FRESHNESS
+from loadtests.driver.result import FRESHNESS, Clock
 from loadtests.report.histograms import writing
+from loadtests.rooms import asking
+from loadtests.rooms.record import PAGE
 
 Priority = Literal["urgent", "normal", "bulk"]
 _FRAME = struct.Struct(">bI")
 _POLL_MS = 20
 _ROOM_SECONDS = 0.05
 _READ_SECONDS = 10.0
-_PAGE = 1_000
+# Of a room that does not tell its time at the end: its clock may have gone anywhere.
+_UNKNOWN = Offset(0.0, 3_600_000_000.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,16 @@ class Freshness:
         self.seen = 0
         self.schemas: dict[str, set[int]] = {}
         """Ids of the writers' schemas by topic, of the events that were looked at."""
+        self.rooms: dict[str, Offset] = {}
+        """The rooms' clocks against the driver's, over the whole time once that is at its end."""
+
+    def clock(self, driver: Clock) -> Clock:
+        """The run's: the worst of the rooms' clocks and those that the driver knows of."""
+        rooms = clock.worst(list(self.rooms.values()))
+        return Clock(
+            offset_ms=max(driver.offset_ms, rooms.offset_ms, key=abs),
+            uncertainty_ms=max(driver.uncertainty_ms, rooms.uncertainty_ms),
+        )
 
     def event(self, effect: Effect, intended: int, data: Mapping[str, Any]) -> None:
         """An event that shows now."""
@@ -151,8 +166,9 @@ async def watching(
     """Entered when it sees all that comes from now on; freshness.hlog is in `folder` after it.
 
     `world` has the operator's variables; `rooms` are URLs of the stand-ins by name, as
-    "room-112". Effects have `settle_seconds` to show after the last call. A room on another machine
-    is taken to have an incident when it is asked, not by its own clock.
+    "room-112". Effects have `settle_seconds` to show after the last call. A room has an incident
+    from when its record says; where its clock is another one, that is corrected by its offset at
+    the beginning, and what the offset is at the end adds to the uncertainty.
     """
     now = Now()
     began = math.floor(now() / 1_000_000)
@@ -165,16 +181,23 @@ async def watching(
         writer = stack.enter_context(writing(folder / FRESHNESS, began))
         found = Freshness(now)
         stack.callback(lambda: found.write(Recorder(writer.write)))
-        known = {name: await _count(http, url) for name, url in (rooms or {}).items()}
+        rooms, known = rooms or {}, dict[str, int]()
+        for name, url in rooms.items():
+            found.rooms[name] = await asking.offset(http, url, now)
+            known[name] = await asking.count(http, url)
         tasks = [asyncio.create_task(_read(consumer, effects, schemas, found))]
-        for name, url in (rooms or {}).items():
-            tasks.append(asyncio.create_task(_ask(http, name, url, known[name], found, now)))
+        for name, url in rooms.items():
+            tasks.append(asyncio.create_task(_ask(http, name, url, known[name], found)))
         try:
             yield found
             await asyncio.sleep(settle_seconds)
             for task in tasks:
                 if task.done():
                     task.result()
+            for name, before in found.rooms.items():
+                if before is not clock.SAME_CLOCK:
+                    after = await _at_end(http, rooms[name], now)
+                    found.rooms[name] = clock.over(before, after)
         finally:
             for task in tasks:
                 task.cancel()
@@ -211,37 +234,31 @@ async def _look(
 
 
 async def _ask(
-    http: aiohttp.ClientSession, name: str, url: str, after: int, found: Freshness, now: Now
+    http: aiohttp.ClientSession, name: str, url: str, after: int, found: Freshness
 ) -> None:
-    local = url.split("//")[-1].startswith(("127.", "localhost"))
+    ahead = round(found.rooms[name].micros)
     seen: set[str] = set()
     while True:
         try:
-            page = await _page(http, url, after)
+            page = await asking.page(http, url, after)
         except (aiohttp.ClientError, TimeoutError, ValueError):
             page = []  # A room that is away is asked again: it keeps its record.
         for one in page:
-            incident = one["items"].get("incidentId")
+            incident = one.items.get("incidentId")
             if incident and incident not in seen:
                 seen.add(incident)
-                received = micros(datetime.fromisoformat(one["receivedAt"])) if local else now()
-                found.received(name, incident, received)
+                received = micros(datetime.fromisoformat(one.receivedAt))
+                found.received(name, incident, received - ahead)
         after += len(page)
-        if len(page) < _PAGE:
+        if len(page) < PAGE:
             await asyncio.sleep(_ROOM_SECONDS)
 
 
-async def _page(http: aiohttp.ClientSession, url: str, after: int) -> list[dict[str, Any]]:
-    async with http.get(f"{url}/control/events", params={"after": str(after)}) as response:
-        response.raise_for_status()
-        page: list[dict[str, Any]] = await response.json()
-        return page
-
-
-async def _count(http: aiohttp.ClientSession, url: str) -> int:
-    async with http.get(f"{url}/control/counts") as response:
-        response.raise_for_status()
-        return int((await response.json())["accepted"])
+async def _at_end(http: aiohttp.ClientSession, url: str, now: Now) -> Offset:
+    try:
+        return await asking.offset(http, url, now)
+    except (aiohttp.ClientError, TimeoutError, ValueError):
+        return _UNKNOWN
 
 
 class _Schemas:

@@ -1,11 +1,14 @@
 """The test's handle on the room, under /control. Not a part of SCSNS and not protected."""
 
 import asyncio
+from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from loadtests.driver.clock import machine
 from loadtests.rooms.errors import SendError
 from loadtests.rooms.faults import Faults, Mode
 from loadtests.rooms.record import Record
@@ -25,23 +28,31 @@ class Control:
         faults: Faults,
         sessions: Sessions,
         record: Record,
+        now: Callable[[], datetime],
         send_seconds: float,
     ) -> None:
         self._scsns = scsns
         self._faults = faults
         self._sessions = sessions
         self._record = record
+        self._now = now
         self._send_seconds = send_seconds
 
     def routes(self) -> list[web.RouteDef]:
         """The control paths."""
         return [
+            web.get("/control", self._state),
             web.post("/control", self._set_mode),
             web.post("/control/expire-sessions", self._expire_sessions),
             web.get("/control/counts", self._counts),
             web.get("/control/events", self._events),
             web.post("/control/send", self._send),
         ]
+
+    async def _state(self, request: web.Request) -> web.Response:
+        now = self._now().isoformat(timespec="microseconds")
+        mode = self._faults.current().mode
+        return web.json_response({"now": now, "machine": machine(), "mode": mode})
 
     async def _set_mode(self, request: web.Request) -> web.Response:
         mode = await _parsed(Mode, request)

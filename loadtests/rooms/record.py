@@ -1,6 +1,7 @@
 """The append-only file of accepted events."""
 
 import fcntl
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -12,18 +13,23 @@ from loadtests.rooms.errors import RecordError
 from loadtests.rooms.fields import EventBody
 from loadtests.rooms.tally import RecordedEvent, Tally
 
-_PAGE = 1000
+PAGE = 1000
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Record:
     """JSON lines of `RecordedEvent`; opening reads them back, so that counts survive a restart.
 
     A last line without its end was never answered and is cut off. Raises RecordError when another
-    room holds the file or a whole line is not an event.
+    room holds the file or a whole line is not an event. `now` is when an event is received.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, now: Callable[[], datetime] = utc_now) -> None:
         self.path = path
+        self._now = now
         self.tally = Tally()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a+b")
@@ -40,7 +46,7 @@ class Record:
     def accept(self, event: EventBody, body_sha256: str) -> RecordedEvent:
         """Write one event and count it. The line is with the operating system on return."""
         recorded = RecordedEvent(
-            receivedAt=datetime.now(UTC).isoformat(timespec="microseconds"),
+            receivedAt=self._now().isoformat(timespec="microseconds"),
             ocrNbr=event.ocrNbr,
             ocrSts=event.ocrSts,
             evtId=event.evtId,
@@ -60,7 +66,7 @@ class Record:
 
     def page(self, after: int) -> list[RecordedEvent]:
         """Up to 1,000 events that follow the first `after`. Reads the file: not for the loop."""
-        stop = min(after + _PAGE, self.tally.accepted)
+        stop = min(after + PAGE, self.tally.accepted)
         with self.path.open("rb") as lines:
             return [
                 RecordedEvent.model_validate_json(line)

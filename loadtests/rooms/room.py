@@ -3,12 +3,13 @@
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 from aiohttp import web
 
 from loadtests.rooms.control import Control
 from loadtests.rooms.faults import Faults, Mode
-from loadtests.rooms.record import Record
+from loadtests.rooms.record import Record, utc_now
 from loadtests.rooms.scsns import Scsns
 from loadtests.rooms.sender import SendReport, SendRequest, send
 from loadtests.rooms.sessions import Sessions
@@ -23,15 +24,21 @@ class Room:
     """A stand-in for a room outside the city; `async with Room(settings).running() as room`.
 
     Opening raises RecordError for an unusable record. `clock` gives seconds, monotonic, for
-    session keys and timed faults.
+    session keys and timed faults; `now` is the room's own time, for its record and who asks.
     """
 
-    def __init__(self, settings: RoomSettings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: RoomSettings,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
         self.settings = settings
+        self._now = now
         self.port = 0
         self._faults = Faults(clock)
         self._sessions = Sessions(settings.session_seconds, settings.max_sessions, clock)
-        self._record = Record(settings.record)
+        self._record = Record(settings.record, now)
         self._scsns = Scsns(settings, self._sessions, self._faults, self._record)
 
     @property
@@ -50,6 +57,7 @@ class Room:
                 self._faults,
                 self._sessions,
                 self._record,
+                self._now,
                 self.settings.send_seconds,
             ).routes()
         )

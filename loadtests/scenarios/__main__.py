@@ -7,32 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Column, Table
 
-from loadtests.checker.topics import ReadError
-from loadtests.driver.operations import UnknownOperationError
-from loadtests.driver.operations.calling import SettingError
-from loadtests.driver.result import EXIT_CODES, Result, ResultError
-from loadtests.driver.run import Standing
+from loadtests.driver.result import EXIT_CODES, Result
 from loadtests.scenarios import knee
 from loadtests.scenarios import scenario as scenarios
 from loadtests.scenarios.conduct import NAMES, conduct, folder_of
-from loadtests.scenarios.scenario import Scenario, ScenarioError
-from loadtests.scenarios.stack import StackError, stack
-
-# What keeps a run from being judged, with words for whoever started it.
-_NOT_RUN = (
-    ScenarioError,
-    StackError,
-    SettingError,
-    UnknownOperationError,
-    ResultError,
-    ReadError,
-    TimeoutError,
-)
-
-_LOG_WIDTH = 120
+from loadtests.scenarios.console import NOT_RUN, console, progressing, say_not_run, show
+from loadtests.scenarios.scenario import Scenario
+from loadtests.scenarios.stack import stack
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -49,23 +31,22 @@ def main(arguments: Sequence[str]) -> int:
         "--stretch", type=_factor, default=1.0, help="phases so many times as long, soak above all"
     )
     given = parser.parse_args(arguments)
-    # A log has no width of its own.
-    console = Console(stderr=True, width=None if sys.stderr.isatty() else _LOG_WIDTH)
     if given.command == "list":
         for name in scenarios.names():
             print(f"{name:20} {scenarios.load(name).about}")
         return 0
+    screen = console()
     try:
         chosen = scenarios.load(given.name).stretched(given.stretch)
         command = f"python -m loadtests.scenarios {' '.join(arguments)}"
         folder = folder_of(given.out, chosen)
         result = asyncio.run(
-            _run(chosen, given.state, folder, given.seed, given.shards, command, console)
+            _run(chosen, given.state, folder, given.seed, given.shards, command, screen)
         )
-    except _NOT_RUN as error:
-        console.print(f"not run: {error}", markup=False, highlight=False)
+    except NOT_RUN as error:
+        say_not_run(screen, error)
         return EXIT_CODES["INVALID"]
-    _show(result, folder, console)
+    show(result, folder, screen)
     return result.exit_code
 
 
@@ -86,25 +67,7 @@ async def _run(
     console: Console,
 ) -> Result:
     async with stack(state, NAMES, console.print) as found:
-        columns = (
-            TextColumn("{task.description:10}"),
-            BarColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[counts]}"),
-        )
-        with Progress(*columns, console=console) as bar:
-            total = sum(phase.seconds for phase in chosen.phases)
-            task = bar.add_task("prepare", total=total, counts="")
-
-            def progress(now: Standing) -> None:
-                counts = "  ".join(f"{name} {count}" for name, count in now.outcomes.items())
-                bar.update(
-                    task,
-                    completed=max(0.0, min(now.seconds, total)),
-                    description=now.phase,
-                    counts=f"{counts}  under way {now.under_way}",
-                )
-
+        with progressing(chosen, console) as progress:
             judged = knee.find if chosen.search else conduct
             return await judged(
                 chosen,
@@ -115,36 +78,6 @@ async def _run(
                 command=command,
                 progress=progress,
             )
-
-
-def _show(result: Result, folder: Path, console: Console) -> None:
-    name = Column("operation", no_wrap=True)
-    calls = Table(name, "sent", "ok", "response p50", "p99", "service p99", "lag p99, ms")
-    for one in result.figures.operations:
-        calls.add_row(
-            one.name,
-            str(one.sent),
-            str(one.ok),
-            *(
-                f"{value:.1f}"
-                for value in (
-                    one.response.p50,
-                    one.response.p99,
-                    one.service.p99,
-                    one.lag.p99,
-                )
-            ),
-        )
-    console.print(calls)
-    figures = (Column(name, no_wrap=True) for name in ("limit", "value", "verdict"))
-    gates = Table(Column("gate", overflow="fold"), *figures)
-    for gate in result.gates:
-        value = "" if gate.value is None else f"{gate.value:.4g}"
-        gates.add_row(gate.name, f"{gate.limit:g} {gate.unit}", value, gate.verdict)
-    console.print(gates)
-    for reason in result.reasons:
-        console.print(reason, markup=False, highlight=False)
-    console.print(f"{result.verdict}  {folder / 'report.html'}", markup=False)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Which resource binds: what the processes used of the cores while a rate was not held. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from loadtests.driver.result import ResourceSample
 
@@ -26,16 +26,22 @@ def cores_used(samples: Iterable[ResourceSample]) -> dict[str, float]:
     }
 
 
-def binds(used: dict[str, float], cores: int) -> str:
-    """In words."""
+def binds(used: Mapping[str, float], cores: int, most: Mapping[str, int]) -> str:
+    """In words. `most` is how many cores a process can use where that is not all of them, as one
+    interpreter's lock is for one."""
     if not used:
-        return "no process was seen"
+        return "nobody knows what: no process was seen"
+    if sum(used.values()) >= _ALL * cores:
+        return f"the machine: {usage(used, cores)}"
+    can = {name: min(cores, most.get(name, cores)) for name in used}
+    name = max(used, key=lambda one: used[one] / can[one])
+    if used[name] >= _ALL * can[name]:
+        return f"{name}, which can use {can[name]}: {usage(used, cores)}"
+    return f"no processor, but what is waited for: {usage(used, cores)}"
+
+
+def usage(used: Mapping[str, float], cores: int) -> str:
+    """How much of the machine was in use, and by whom most of it."""
     first = sorted(used.items(), key=lambda one: -one[1])[:_NAMED]
-    most = ", ".join(f"{name} {share:.2f}" for name, share in first)
-    total = sum(used.values())
-    if total >= _ALL * cores:
-        return f"the machine's {cores} cores: {total:.2f} in use, most by {most}"
-    name, share = first[0]
-    if share >= _ALL:
-        return f"{name}: {share:.2f} cores of the one it can use; {total:.2f} of {cores} in all"
-    return f"no processor ({total:.2f} of {cores} cores, most by {most}): what is waited for"
+    by = ", ".join(f"{name} {share:.2f}" for name, share in first)
+    return f"{sum(used.values()):.2f} of {cores} cores in use" + (f", most by {by}" if by else "")

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import ChainMap
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from loadtests.driver import freshness, resources, validity
 from loadtests.driver.coordinator import ShardError
 from loadtests.driver.operation import World
 from loadtests.driver.plan import Plan
-from loadtests.driver.result import Result, Run
+from loadtests.driver.result import Fault, Result, Run
 from loadtests.driver.run import Standing, run
 from loadtests.scenarios.faults import Faults
 from loadtests.scenarios.gates import judge
@@ -24,6 +25,24 @@ from loadtests.scenarios.upgrade import unwritten
 NAMES = ("loadtests", "operator", "cameras", "sensors", "parking", "health", "emergency")
 
 _EFFECTS_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a run sees of the city beside the answers to its calls.
+
+    `environment` has the variables of the operator and of departments; `alone` when nobody but the
+    driver sends anything; `rooms` (as `freshness.watching` takes them) and `metrics` (as
+    `resources.sampling` does) are URLs by name. `state` is that of a stack on this machine, whose
+    processes are seen then, and `further` beside them.
+    """
+
+    environment: Mapping[str, str]
+    alone: bool
+    rooms: Mapping[str, str]
+    metrics: Mapping[str, str]
+    state: Path | None = None
+    further: Mapping[str, int] | None = None
 
 
 def folder_of(out: Path, scenario: Scenario) -> Path:
@@ -67,23 +86,59 @@ async def conduct(
         except* Exception as errors:
             problems.extend(f"fault not made: {error}" for error in errors.exceptions)
 
-    world = World(stack.environment, seed, 0, plan.shards, plan.settings)
-    rooms = resources.room_urls(stack.state)
-    metrics = ChainMap(faults.workers.metrics, resources.metrics_urls(stack.state))
+    sight = Sight(
+        environment=stack.environment,
+        alone=stack.alone,
+        rooms=resources.room_urls(stack.state),
+        metrics=ChainMap(faults.workers.metrics, resources.metrics_urls(stack.state)),
+        state=stack.state,
+        further=faults.workers.pids,
+    )
+    return await judged(
+        scenario,
+        plan,
+        folder,
+        sight,
+        lambda: run(plan, folder, stack.environment, started=begun, progress=progress),
+        faults=faults.made,
+        problems=problems,
+    )
+
+
+async def judged(
+    scenario: Scenario,
+    plan: Plan,
+    folder: Path,
+    sight: Sight,
+    drive: Callable[[], Awaitable[None]],
+    *,
+    faults: Sequence[Fault] = (),
+    problems: Sequence[str] = (),
+    remarks: Sequence[str] = (),
+) -> Result:
+    """Watch while `drive` runs the plan, then measure, check, judge and report.
+
+    `faults` and `problems` are looked at when it has ended. Raises what `drive` does, but for
+    ShardError: a lost shard makes the run INVALID.
+    """
+    world = World(sight.environment, plan.seed, 0, plan.shards, plan.settings)
+    lost: list[str] = []
     async with (
-        freshness.watching(world, folder, rooms) as seen,
-        resources.sampling(folder, stack.state, metrics, faults.workers.pids),
+        freshness.watching(world, folder, sight.rooms) as seen,
+        resources.sampling(folder, sight.state, sight.metrics, sight.further),
     ):
         try:
-            await run(plan, folder, stack.environment, started=begun, progress=progress)
+            await drive()
         except ShardError as error:
-            problems.append(str(error))
-    problems += unwritten(faults.made, seen.schemas)
-    made = Run.read(folder).model_copy(update={"faults": tuple(faults.made)})
+            lost.append(str(error))
+    found = [*problems, *lost, *unwritten(faults, seen.schemas)]
+    made = Run.read(folder)
+    made = made.model_copy(update={"faults": tuple(faults), "clock": seen.clock(made.clock)})
     made.write(folder)
     measured = report.measure(folder, made)
-    check = await settled(folder, stack.environment, stack.alone, _EFFECTS_SECONDS)
+    check = await settled(folder, sight.environment, sight.alone, _EFFECTS_SECONDS, sight.rooms)
     check.write(folder)
-    problems += validity.problems(scenario.validity, measured.figures, made.clock, plan.shards)
-    judge(scenario, measured.figures, check, problems).write(folder)
+    found += validity.problems(scenario.validity, measured.figures, made.clock, plan.shards)
+    result = judge(scenario, measured.figures, check, found)
+    result.model_copy(update={"remarks": tuple(remarks)}).write(folder)
     return report.write(folder, measured)

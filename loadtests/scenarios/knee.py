@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,14 +19,14 @@ from tenacity import (
 from loadtests import report
 from loadtests.driver import resources, validity
 from loadtests.driver.coordinator import ShardError
-from loadtests.driver.plan import PlannedPhase
-from loadtests.driver.result import Figures, Gate, ResourceSample, Result, Run, Step, read_samples
+from loadtests.driver.result import Gate, ResourceSample, Result, Run, Step, read_samples
 from loadtests.driver.run import Standing, run
-from loadtests.scenarios.binding import binds, cores_used
+from loadtests.scenarios.binding import binds, cores_used, usage
 from loadtests.scenarios.conduct import conduct, planned
 from loadtests.scenarios.scenario import Scenario
 from loadtests.scenarios.search import Knee, Search
 from loadtests.scenarios.stack import Stack
+from loadtests.scenarios.steps import driver_binds, more_shards, scaled, spread, why_not_held
 
 _STEPS = "steps"
 _CAUGHT_UP_SECONDS = 30.0
@@ -35,10 +35,13 @@ _LAG_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Tried:
+class Tried:
+    """A step, and what it says: `invalid` why nothing of the city, `driver_binds` whether more
+    shards may help then; `bound` what binds."""
+
     step: Step
     invalid: str
-    """Why it says nothing of the city."""
+    driver_binds: bool
     bound: str
 
 
@@ -52,81 +55,77 @@ async def find(
     command: str,
     progress: Callable[[Standing], None],
 ) -> Result:
-    """The result of the scenario at its knee, with the steps that led there. A step at which the
-    driver itself is too slow ends the search: the knee is then at least what was held before."""
+    """The result of the scenario at its knee, with the steps that led there.
+
+    A step at which the driver itself is too slow is neither held nor not: it is tried again with
+    more shards; where more cannot help the search goes on below, and the knee is at least what it
+    finds.
+    """
     assert scenario.search is not None
-    search, steps, remarks = scenario.search, list[Step](), list[str]()
-    knee, bound = Knee(search), ""
+    search, remarks = scenario.search, list[str]()
+    steps: list[tuple[float, Step]] = []
+    crew, cores = shards or scenario.shards, os.cpu_count() or 1
+    knee, bound, number = Knee(search), "", 0
     while (factor := knee.next()) is not None:
-        at = folder / _STEPS / f"{len(steps) + 1:02}"
-        tried = await _try(scaled(scenario, factor), stack, at, seed, shards, progress)
-        steps.append(tried.step)
+        number += 1
+        at = folder / _STEPS / f"{number:02}"
+        tried = await _try(scaled(scenario, factor), stack, at, seed, crew, progress)
+        await _caught_up(stack)
         if tried.invalid:
-            remarks.append(f"At {factor:.3g} times its rates the driver binds: {tried.invalid}.")
-            break
+            what = "the driver binds" if tried.driver_binds else "nothing was measured"
+            told = f"At {factor:.3g} times the rates {what}, {crew} shards: {tried.invalid}."
+            more = more_shards(crew, cores) if tried.driver_binds else None
+            if more is not None:
+                crew = more
+                remarks.append(f"{told} With {more} from here on.")
+                continue
+            remarks.append(told)
+            knee.tell(factor, held=None)
+            continue
+        steps.append((factor, tried.step))
         if not tried.step.held:
             bound = tried.bound
         knee.tell(factor, held=tried.step.held)
-        await _caught_up(stack)
-    if bound:
-        remarks.append(f"Beyond the knee binds {bound}.")
+    remarks += _found(knee, search, steps, bound)
     result = await conduct(
         scaled(scenario, knee.factor or search.first),
         stack,
         folder,
         seed=seed,
-        shards=shards,
+        shards=crew,
         command=command,
         progress=progress,
     )
-    judged(result, knee, search, steps, remarks).write(folder)
+    judged(result, knee, search, [step for _, step in steps], remarks).write(folder)
     return report.write(folder)
 
 
-def scaled(scenario: Scenario, factor: float) -> Scenario:
-    """With all rates so many times as high."""
-    phases = tuple(
-        PlannedPhase(
-            name=phase.name,
-            seconds=phase.seconds,
-            rates={
-                name: rate.model_copy(
-                    update={
-                        "rate": rate.rate * factor,
-                        "to": None if rate.to is None else rate.to * factor,
-                    }
-                )
-                for name, rate in phase.rates.items()
-            },
-        )
-        for phase in scenario.phases
-    )
-    return scenario.model_copy(update={"phases": phases})
-
-
-def held(search: Search, figures: Figures) -> str:
-    """Why a step was not held; empty when it was."""
-    sent = sum(one.sent for one in figures.operations)
-    bad = sum(one.failed + one.unknown for one in figures.operations)
-    if not sent or bad > search.not_ok_share * sent:
-        return f"{bad} of {sent} calls not ok"
-    slowest = max(figures.operations, key=lambda one: one.response.p99)
-    if slowest.response.p99 > search.p99_ms:
-        return f"{slowest.name}: response p99 {slowest.response.p99:.0f} ms"
-    for lag in figures.time_lags:
-        if lag.last is not None and lag.last > search.time_lag_seconds:
-            return f"{lag.service}: {lag.topic} {lag.last:.1f} s behind"
-    return ""
+def _found(
+    knee: Knee, search: Search, steps: Sequence[tuple[float, Step]], bound: str
+) -> Iterator[str]:
+    """For the reader: what is beyond, and how far confirmations are apart."""
+    if knee.citys:
+        yield f"Beyond the knee binds {bound}."
+    elif knee.broken is not None:
+        yield "Beyond it nothing of the city could be measured: the knee is at least this."
+    elif knee.factor:
+        yield "All was held: the knee is beyond."
+    at_knee = [step for factor, step in steps if factor == knee.factor and step.held]
+    if len(at_knee) > 1:
+        last = at_knee[-search.confirmations :]
+        yield f"At {knee.factor:.3g} times the rates: {spread(last)}."
 
 
 def judged(
     result: Result, knee: Knee, search: Search, steps: list[Step], remarks: list[str]
 ) -> Result:
-    """With the knee as a gate: INVALID when it was not confirmed, unless as much as is asked for
-    was held."""
+    """With the knee as a gate: INVALID when it was not confirmed, or the city was not what broke
+    beyond it, unless as much as is asked for was held."""
     found = knee.factor
     enough = found >= search.at_least
-    known = knee.confirmed or enough
+    known = (knee.confirmed and knee.citys) or enough
+    doubts = [] if knee.confirmed else ["not confirmed"]
+    doubts += [] if knee.citys else ["the city may hold more"]
     gate = Gate(
         name="knee, times the scenario's rates",
         limit=search.at_least,
@@ -134,7 +133,7 @@ def judged(
         unit="times",
         direction="at least",
         verdict=("PASS" if enough else "FAIL") if known else "INVALID",
-        detail="" if knee.confirmed else "not confirmed",
+        detail=", ".join(doubts),
     )
     verdict, reasons = result.verdict, result.reasons
     if gate.verdict != "PASS":
@@ -159,9 +158,9 @@ async def _try(
     stack: Stack,
     folder: Path,
     seed: int,
-    shards: int | None,
+    shards: int,
     progress: Callable[[Standing], None],
-) -> _Tried:
+) -> Tried:
     assert scenario.search is not None
     await asyncio.to_thread(folder.mkdir, parents=True)
     plan = planned(scenario, seed, shards, "")
@@ -175,22 +174,25 @@ async def _try(
     figures = report.measure(folder, made).figures
     problems = [lost] if lost else []
     problems += validity.problems(scenario.validity, figures, made.clock, plan.shards)
-    why = held(scenario.search, figures)
-    during = (
-        one
-        for one in read_samples(ResourceSample, folder)
-        if made.began.timestamp() <= one.at <= made.ended.timestamp()
+    why = why_not_held(scenario.search, figures)
+    began, ended = made.phases[0].began.timestamp(), made.phases[-1].ended.timestamp()
+    used = cores_used(
+        one for one in read_samples(ResourceSample, folder) if began <= one.at <= ended
     )
-    bound = binds(cores_used(during), os.cpu_count() or 1)
+    cores = os.cpu_count() or 1
+    # Departments are Python, each one process; a shard of the driver is one.
+    most = dict.fromkeys(resources.metrics_urls(stack.state), 1) | {resources.DRIVER: plan.shards}
+    bound = f"{binds(used, cores, most)} ({why})"
     seconds = figures.seconds or 1.0
     step = Step(
         rate=sum(one.intended for one in figures.operations) / seconds,
         achieved=sum(one.ok for one in figures.operations) / seconds,
         p99_ms=max((one.response.p99 for one in figures.operations), default=0.0),
         held=not why and not problems,
-        detail="; ".join([*problems, why, bound] if why else [*problems, bound]),
+        detail=f"{why}; binds {binds(used, cores, most)}" if why else usage(used, cores),
     )
-    return _Tried(step, "; ".join(problems), f"{bound} ({why})")
+    late = driver_binds(figures, scenario.validity.send_lag_p99_ms)
+    return Tried(step, "; ".join(problems), late, bound)
 
 
 async def _caught_up(stack: Stack) -> None:

@@ -20,10 +20,11 @@ DEPARTMENTS = ("cameras", "emergency", "health", "parking", "sensors")
 
 @contextmanager
 def city(state: Path) -> Iterator[Mesh]:
-    """A stack of its own with its departments: nobody else's events may be on their way there."""
+    """A stack of its own with its departments and stand-in rooms: nobody else's events may be on
+    their way there."""
     mesh = Mesh(state)
     try:
-        _meshctl(mesh, "up", "--detach", "--free-ports")
+        _meshctl(mesh, "up", "--detach", "--free-ports", "--rooms")
         yield mesh
     finally:
         _meshctl(mesh, "down")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from city_backbone.events import event_id
 
 from loadtests.checker import facts
-from loadtests.checker.core import Checking
+from loadtests.checker.core import Checking, Evidence
 from loadtests.checker.expected import PLACES
 from loadtests.checker.facts import Seen
 from loadtests.checker.history import Call
@@ -179,7 +179,7 @@ class Past:
 
 def check(
     calls: Iterable[Call],
-    rows: Iterable[Seen | Stored | Head | Tally],
+    rows: Iterable[Evidence],
     folder: Path,
     world: World | None = None,
     parts: int = 64,

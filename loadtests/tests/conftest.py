@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -156,22 +156,26 @@ class Peer:
 
 @dataclass
 class Rooms:
-    """Opens rooms on one record."""
+    """Opens rooms on one record, whose own time is `behind`."""
 
     record: Path
     clock: Clock = field(default_factory=Clock)
+    behind: timedelta = timedelta()
 
     def settings(self, **changes: Any) -> RoomSettings:
         """Settings of a room on this record."""
         given = {"kind": "disaster", "record": self.record, "api_key": API_KEY}
         return RoomSettings.model_validate(given | changes)
 
+    def _now(self) -> datetime:
+        return datetime.now(UTC) - self.behind
+
     @asynccontextmanager
     async def open(self, **changes: Any) -> AsyncIterator[tuple[Room, Peer]]:
         """A running room and a peer that is not authenticated."""
         timeout = aiohttp.ClientTimeout(total=20)
         async with (
-            Room(self.settings(**changes), self.clock).running() as room,
+            Room(self.settings(**changes), self.clock, self._now).running() as room,
             aiohttp.ClientSession(timeout=timeout) as http,
         ):
             yield room, Peer(http, room.url)

@@ -276,3 +276,15 @@ def test_without_any_environment_nothing_is_said_to_be_right(
 def test_the_table_names_what_was_found(tmp_path: Path) -> None:
     result = check([call(PUBLISH, "x")], [], tmp_path / "a")
     assert f"lost: {PUBLISH} x: acknowledged, and not at {READINGS}" in table(result)
+
+
+def test_of_an_incident_from_before_the_run_only_what_it_became_in_it_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    rows: list[Any] = [
+        seen(INCIDENTS, n, f"e{n}", incident("i", n, "report", "r"), "i") for n in (3, 5)
+    ]
+    before = check([], [*rows, Head(INCIDENTS, "i", 6, new=False)], tmp_path / "a")
+    assert found(before) == {("lost", INCIDENTS, "i#4"), ("lost", INCIDENTS, "i#6")}
+    new = check([], [*rows, Head(INCIDENTS, "i", 6, new=True)], tmp_path / "b")
+    assert found(new) == {("lost", INCIDENTS, f"i#{n}") for n in (1, 2, 4, 6)}

@@ -1,5 +1,10 @@
 """The search of the knee ends at it, in few steps, and what was taken back is not found."""
 
+import asyncio
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,91 +16,160 @@ from loadtests.driver.result import (
     Percentiles,
     ResourceSample,
     Result,
+    Step,
     TimeLagFigures,
 )
-from loadtests.scenarios.binding import binds, cores_used
-from loadtests.scenarios.knee import held, judged, scaled
+from loadtests.scenarios import knee as searching
+from loadtests.scenarios.binding import binds, cores_used, usage
+from loadtests.scenarios.knee import Tried, judged
 from loadtests.scenarios.scenario import Scenario, load
 from loadtests.scenarios.search import Knee, Search
+from loadtests.scenarios.stack import Stack
+from loadtests.scenarios.steps import driver_binds, more_shards, scaled, spread, why_not_held
 
 SEARCH = Search(first=1, growth=1.5, most=200, precision=0.05, confirmations=3)
 
 
-def searched(search: Search, holds: "list[bool] | float") -> tuple[Knee, list[float]]:
-    """Up to its end: with a knee at a factor, or with what each step said."""
+def searched(search: Search, holds: "Callable[[float], bool | None]") -> tuple[Knee, list[float]]:
+    """Up to its end."""
     knee, tried = Knee(search), list[float]()
     while (factor := knee.next()) is not None:
-        if isinstance(holds, list):
-            if len(tried) == len(holds):
-                break
-            knee.tell(factor, held=holds[len(tried)])
-        else:
-            knee.tell(factor, held=factor <= holds)
+        knee.tell(factor, held=holds(factor))
         tried.append(factor)
     return knee, tried
 
 
+def up_to(most: float, beyond: "bool | None" = False) -> "Callable[[float], bool | None]":
+    return lambda factor: factor <= most or beyond
+
+
+def in_turn(says: "Iterable[bool | None]") -> "Callable[[float], bool | None]":
+    """Whatever the factor is."""
+    each = iter(says)
+    return lambda _: next(each)
+
+
 @given(st.floats(0.02, 150))
 def test_the_knee_is_found_within_the_precision_and_confirmed(true: float) -> None:
-    knee, tried = searched(SEARCH, true)
+    knee, tried = searched(SEARCH, up_to(true))
     assert knee.confirmed
+    assert knee.citys
     assert knee.factor <= true <= knee.factor * 1.05 * 1.0001
     assert tried[-3:] == [knee.factor] * 3
-    assert len(tried) <= 30
+    assert len(tried) <= 44
 
 
-@given(st.lists(st.booleans(), max_size=60))
-def test_whatever_the_steps_say_the_search_ends(holds: list[bool]) -> None:
-    knee, tried = searched(SEARCH, [*holds, *[False] * 60])
+@given(st.lists(st.sampled_from([True, False, None]), max_size=60))
+def test_whatever_the_steps_say_the_search_ends(says: "list[bool | None]") -> None:
+    knee, tried = searched(SEARCH, in_turn([*says, *[False] * 60]))
     assert len(tried) <= 48
     assert knee.broken is None or knee.factor < knee.broken
 
 
-def test_a_confirmation_that_is_not_held_is_where_it_breaks() -> None:
+@given(st.floats(0.02, 150), st.integers(0, 40))
+def test_one_noisy_step_does_not_move_the_knee(true: float, noisy: int) -> None:
+    steps = iter(range(60))
+    knee, tried = searched(SEARCH, lambda factor: factor <= true and next(steps) != noisy)
+    quiet, _ = searched(SEARCH, up_to(true))
+    assert knee.confirmed
+    assert knee.factor == quiet.factor
+    assert tried[-3:] == [knee.factor] * 3
+
+
+def test_a_step_that_is_not_held_is_repeated_once_before_it_breaks() -> None:
     knee = Knee(SEARCH)
-    for factor in (1.0, 1.5):
-        assert knee.next() == pytest.approx(factor)
-        knee.tell(factor, held=True)
-    knee.tell(2.25, held=False)
+    knee.tell(1.0, held=True)
+    knee.tell(1.5, held=False)
+    assert knee.broken is None
+    assert knee.next() == 1.5
+    knee.tell(1.5, held=False)
+    assert knee.broken == 1.5
+    assert 1.0 < (knee.next() or 0.0) < 1.5
+
+
+def test_a_confirmation_that_is_not_held_twice_is_where_it_breaks() -> None:
+    knee = Knee(SEARCH)
     while (factor := knee.next() or 0.0) != knee.factor:
         knee.tell(factor, held=factor < 1.7)
     found = knee.factor
-    knee.tell(found, held=True)
+    for held in (True, False):
+        knee.tell(found, held=held)
+        assert knee.next() == knee.factor == found
     knee.tell(found, held=False)
     assert knee.broken == found
     assert knee.factor < found
     assert not knee.confirmed
 
 
+def test_a_factor_is_doubted_once_and_not_each_time() -> None:
+    knee = Knee(SEARCH)
+    for held in (True, False, True, True, False):
+        knee.tell(1.0, held=held)
+    assert knee.broken == 1.0
+
+
 def test_confirmations_from_before_a_failed_one_count_no_more() -> None:
     knee = Knee(SEARCH)
-    # Two that are so near each other that there is nothing between them to try.
-    for factor, held_ in ((1.0, True), (1.03, True), (1.03, True), (1.03, True), (1.03, False)):
-        knee.tell(factor, held=held_)
-    assert knee.next() == 1.0
-    knee.tell(1.0, held=True)
+    for held in (True, True, True, False, True, True):
+        assert not knee.confirmed
+        knee.tell(1.0, held=held)
     assert not knee.confirmed
+    knee.tell(1.0, held=True)
+    assert knee.confirmed
+
+
+@pytest.mark.parametrize("says", [(None, None), (None, False), (False, None)])
+def test_what_the_driver_cannot_send_is_not_the_citys_limit(says: "tuple[bool | None]") -> None:
+    knee = Knee(SEARCH)
+    knee.tell(1.0, held=True)
+    for one in says:
+        knee.tell(1.5, held=one)
+    assert knee.broken == 1.5
+    assert not knee.citys
+    knee.tell(1.2, held=False)
+    knee.tell(1.2, held=False)
+    assert knee.citys
+
+
+def test_below_what_the_driver_cannot_send_the_knee_is_looked_for_and_confirmed() -> None:
+    knee, tried = searched(SEARCH, up_to(6, beyond=None))
+    assert knee.confirmed
+    assert not knee.citys
+    assert 6 / 1.05 <= knee.factor <= 6
+    assert tried[-3:] == [knee.factor] * 3
+
+
+def test_a_driver_that_cannot_send_the_first_step_ends_the_search() -> None:
+    knee, tried = searched(SEARCH, up_to(0, beyond=None))
+    assert tried == [1.0, 1.0]
+    assert knee.factor == 0
 
 
 def test_what_holds_beyond_the_most_is_confirmed_at_the_last_factor() -> None:
-    knee, tried = searched(SEARCH, 1e9)
+    knee, tried = searched(SEARCH, up_to(1e9))
     assert knee.confirmed
     assert knee.factor <= SEARCH.most < knee.factor * SEARCH.growth
     assert len(set(tried)) == len(tried) - 3
 
 
 def test_nothing_is_found_where_nothing_holds() -> None:
-    knee, tried = searched(SEARCH, 0.0)
+    knee, tried = searched(SEARCH, up_to(0))
     assert knee.factor == 0
     assert not knee.confirmed
-    assert len(tried) < 15
+    assert len(tried) < 30
 
 
 def _percentiles(p99: float) -> Percentiles:
     return Percentiles(count=9, min=1, mean=1, p50=1, p90=1, p99=p99, p999=p99, p9999=p99, max=p99)
 
 
-def _figures(p99: float = 10, ok: int = 100, failed: int = 0, lag: float | None = 0) -> Figures:
+def _figures(
+    p99: float = 10,
+    ok: int = 100,
+    failed: int = 0,
+    lag: float | None = 0,
+    send_lag: float = 1,
+) -> Figures:
     one = OperationFigures(
         name="a.Call",
         intended=ok + failed,
@@ -107,7 +181,7 @@ def _figures(p99: float = 10, ok: int = 100, failed: int = 0, lag: float | None 
         achieved_rate=1,
         response=_percentiles(p99),
         service=_percentiles(1),
-        lag=_percentiles(1),
+        lag=_percentiles(send_lag),
     )
     behind = TimeLagFigures(service="a", topic="a.b.v1", last=lag, worst=lag or 0)
     return Figures(seconds=10, shards=1, operations=(one,), time_lags=(behind,))
@@ -126,7 +200,31 @@ def _figures(p99: float = 10, ok: int = 100, failed: int = 0, lag: float | None 
     ],
 )
 def test_a_step_is_held_within_each_of_its_limits(figures: Figures, why: str) -> None:
-    assert held(SEARCH, figures) == why
+    assert why_not_held(SEARCH, figures) == why
+
+
+def test_the_driver_binds_when_calls_are_sent_late() -> None:
+    assert driver_binds(_figures(send_lag=21), 20)
+    assert not driver_binds(_figures(send_lag=20, p99=5_000), 20)
+
+
+@pytest.mark.parametrize(
+    ("shards", "cores", "more"), [(1, 2, 2), (2, 2, None), (3, 4, 4), (4, 16, 8), (1, 1, None)]
+)
+def test_shards_are_doubled_while_each_can_have_a_core(
+    shards: int, cores: int, more: int | None
+) -> None:
+    assert more_shards(shards, cores) == more
+
+
+def test_how_far_confirmations_are_apart_is_said_in_calls_and_in_response() -> None:
+    steps = [
+        Step(rate=220, achieved=achieved, p99_ms=p99, held=True)
+        for achieved, p99 in ((210.0, 30), (200.0, 90), (206.0, 40))
+    ]
+    assert spread(steps) == (
+        "200.0 to 210.0 calls a second in 3 steps, 5.0% apart, response p99 30 to 90 ms"
+    )
 
 
 def test_all_rates_grow_by_the_factor_and_the_ends_of_ramps_with_them() -> None:
@@ -137,28 +235,24 @@ def test_all_rates_grow_by_the_factor_and_the_ends_of_ramps_with_them() -> None:
     assert found.seconds == 8
 
 
-def _judged(search: Search, holds: "list[bool] | float", verdict: str = "PASS") -> Result:
-    result = Result(scenario="s", verdict=verdict, figures=_figures())  # type: ignore[arg-type]
-    return judged(result, searched(search, holds)[0], search, [], ["one"])
-
-
 @pytest.mark.parametrize(
     ("asked", "holds", "before", "verdict"),
     [
-        (4.0, 6.0, "PASS", "PASS"),
-        (8.0, 6.0, "PASS", "FAIL"),
-        (4.0, 6.0, "FAIL", "FAIL"),
-        (4.0, 6.0, "INVALID", "INVALID"),
+        (4.0, up_to(6), "PASS", "PASS"),
+        (8.0, up_to(6), "PASS", "FAIL"),
+        (4.0, up_to(6), "FAIL", "FAIL"),
+        (4.0, up_to(6), "INVALID", "INVALID"),
         # The driver was at its end: enough, or not to be told.
-        (1.2, [True, True], "PASS", "PASS"),
-        (4.0, [True, True], "PASS", "INVALID"),
+        (4.0, up_to(6, beyond=None), "PASS", "PASS"),
+        (8.0, up_to(6, beyond=None), "PASS", "INVALID"),
     ],
 )
 def test_the_knee_is_a_gate(
-    asked: float, holds: "list[bool] | float", before: str, verdict: str
+    asked: float, holds: "Callable[[float], bool | None]", before: Any, verdict: str
 ) -> None:
     search = SEARCH.model_copy(update={"at_least": asked})
-    result = _judged(search, holds, before)
+    result = Result(scenario="s", verdict=before, figures=_figures())
+    result = judged(result, searched(search, holds)[0], search, [], ["one"])
     assert result.verdict == verdict
     assert result.gates[0].direction == "at least"
     assert result.remarks == ("one",)
@@ -183,14 +277,143 @@ def test_the_cores_that_a_process_used_are_counted_from_its_last_start() -> None
 @pytest.mark.parametrize(
     ("used", "words"),
     [
-        ({"a": 1.2, "b": 0.7}, "the machine's 2 cores"),
-        ({"a": 0.95, "b": 0.1}, "a: 0.95 cores"),
+        ({"a": 1.2, "b": 0.7}, "the machine: 1.90 of 2 cores in use, most by a 1.20, b 0.70"),
+        ({"a": 0.95, "b": 0.1}, "a, which can use 1: 1.05 of 2 cores in use"),
+        ({"a": 0.1, "b": 0.95}, "no processor, but what is waited for: 1.05 of 2 cores in use"),
+        ({"a": 0.91, "b": 0.82}, "a, which can use 1"),
         ({"a": 0.3, "b": 0.2}, "no processor"),
-        ({}, "no process was seen"),
+        ({}, "nobody knows what"),
     ],
 )
 def test_what_binds_is_said_in_words(used: dict[str, float], words: str) -> None:
-    assert binds(used, 2).startswith(words)
+    assert binds(used, 2, {"a": 1}).startswith(words)
+
+
+def test_who_has_all_that_it_can_use_binds_and_not_who_uses_most() -> None:
+    assert binds({"a": 0.95, "b": 1.2}, 4, {"a": 1}).startswith("a, which can use 1")
+
+
+def test_of_a_held_step_nothing_is_said_to_bind() -> None:
+    assert usage({"a": 0.5, "b": 0.25}, 2) == "0.75 of 2 cores in use, most by a 0.50, b 0.25"
+    assert usage({}, 2) == "0.00 of 2 cores in use"
+
+
+class Steps:
+    """In place of runs: what the n-th step, at a factor and with so many shards, says."""
+
+    def __init__(self, says: "Callable[[float, int], Tried]") -> None:
+        self._says = says
+        self.tried: list[tuple[str, float, int]] = []
+        self.at_the_knee: tuple[float, int] = (0.0, 0)
+
+    async def step(
+        self, scenario: Scenario, _: Any, folder: Path, __: Any, shards: int, *___: Any
+    ) -> Tried:
+        factor = scenario.phases[0].rates["a"].rate
+        self.tried.append((folder.name, factor, shards))
+        return self._says(factor, shards)
+
+    async def conduct(self, scenario: Scenario, *_: Any, shards: int, **__: Any) -> Result:
+        self.at_the_knee = (scenario.phases[0].rates["a"].rate, shards)
+        return Result(scenario="s", verdict="PASS", figures=_figures())
+
+
+def _tried(held: bool, *, invalid: str = "", late: bool = False, achieved: float = 1.0) -> Tried:
+    step = Step(rate=1, achieved=achieved, p99_ms=1, held=held and not invalid)
+    return Tried(step, invalid, late, "the machine (slow)")
+
+
+@pytest.fixture
+def found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> "Callable[[Callable[[float, int], Tried]], tuple[Result, Steps]]":
+    """The whole of a search, its steps and the run at its end replaced."""
+
+    def find(says: "Callable[[float, int], Tried]") -> tuple[Result, Steps]:
+        steps, written = Steps(says), list[Result]()
+
+        async def caught_up(_: Stack) -> None: ...
+
+        monkeypatch.setattr(searching, "_try", steps.step)
+        monkeypatch.setattr(searching, "_caught_up", caught_up)
+        monkeypatch.setattr(searching, "conduct", steps.conduct)
+        monkeypatch.setattr(Result, "write", lambda self, _: written.append(self))
+        monkeypatch.setattr("loadtests.report.write", lambda _: written[0])
+        monkeypatch.setattr("os.cpu_count", lambda: 2)
+        phase = PlannedPhase(name="step", seconds=8, rates={"a": Rate(rate=1)})
+        scenario = Scenario(name="s", about="", phases=(phase,), search=SEARCH)
+        stack = Stack(tmp_path, True, {})
+        options = {"seed": 1, "shards": None, "command": "", "progress": lambda _: None}
+        return asyncio.run(searching.find(scenario, stack, tmp_path, **options)), steps  # type: ignore[arg-type]
+
+    return find
+
+
+def test_the_scenario_is_run_and_told_at_its_knee(found: Any) -> None:
+    result, steps = found(lambda factor, _: _tried(factor <= 6))
+    assert 6 / 1.05 <= steps.at_the_knee[0] <= 6
+    assert [name for name, *_ in steps.tried] == [
+        f"{number:02}" for number in range(1, len(result.steps) + 1)
+    ]
+    assert result.verdict == "PASS"
+    assert result.gates[0].value == steps.at_the_knee[0]
+    assert result.gates[0].detail == ""
+    assert result.remarks[0] == "Beyond the knee binds the machine (slow)."
+
+
+def test_the_three_confirmations_are_told_with_how_far_they_are_apart(found: Any) -> None:
+    rates = iter([100.0, 90.0, 95.0, 91.0])
+    result, steps = found(
+        lambda factor, _: _tried(factor == 1, achieved=next(rates) if factor == 1 else 1)
+    )
+    assert steps.at_the_knee[0] == 1
+    assert [one for _, one, _ in steps.tried][-3:] == [1, 1, 1]
+    assert result.remarks[-1] == (
+        "At 1 times the rates: 90.0 to 95.0 calls a second in 3 steps, 5.6% apart,"
+        " response p99 1 to 1 ms."
+    )
+
+
+def test_a_step_at_which_the_driver_binds_is_tried_again_with_more_shards(found: Any) -> None:
+    def says(factor: float, shards: int) -> Tried:
+        late = factor > 2 and shards == 1
+        return _tried(factor <= 6, invalid="send lag" if late else "", late=late)
+
+    result, steps = found(says)
+    assert steps.tried[2:4] == [("03", 2.25, 1), ("04", 2.25, 2)]
+    assert 6 / 1.05 <= steps.at_the_knee[0] <= 6
+    assert steps.at_the_knee[1] == 2
+    assert len(result.steps) == len(steps.tried) - 1
+    assert "the driver binds, 1 shards: send lag. With 2 from here on." in result.remarks[0]
+    assert result.verdict == "PASS"
+
+
+@pytest.mark.parametrize(("late", "tries"), [(True, 3), (False, 2)])
+def test_what_says_nothing_of_the_city_is_neither_held_nor_its_limit(
+    found: Any, late: bool, tries: int
+) -> None:
+    """Whether the driver is late, or a shard was lost: then more shards are no help."""
+
+    def says(factor: float, _: int) -> Tried:
+        wrong = factor > 2
+        return _tried(not wrong, invalid="why" if wrong else "", late=late and wrong)
+
+    result, steps = found(says)
+    assert [one for _, one, _ in steps.tried].count(2.25) == tries
+    assert all(step.held for step in result.steps)
+    assert 2 / 1.05 <= steps.at_the_knee[0] <= 2
+    assert result.gates[0].detail == "the city may hold more"
+    assert not any("binds the machine" in one for one in result.remarks)
+    assert "the knee is at least this" in result.remarks[-2]
+
+
+def test_one_noisy_step_of_the_driver_does_not_bound_the_knee(found: Any) -> None:
+    noise = iter(["a shard was lost"])
+    result, steps = found(
+        lambda factor, _: _tried(factor <= 6, invalid=next(noise, "") if factor > 2 else "")
+    )
+    assert 6 / 1.05 <= steps.at_the_knee[0] <= 6
+    assert result.gates[0].detail == ""
 
 
 def test_the_shipped_search_begins_where_it_can_say_what_is_asked() -> None:

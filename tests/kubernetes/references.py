@@ -151,9 +151,11 @@ def _object(world: World, found: Object, made_outside: Mapping[str, Keys]) -> It
             if spec["ca"]["secretName"] not in secrets(world, "cert-manager", made_outside):
                 yield f"{where}: Secret {spec['ca']['secretName']} is not there"
         case "KafkaUser":
-            password = spec["authentication"]["password"]["valueFrom"]["secretKeyRef"]
-            if password["key"] not in there.get(password["name"], ()):
-                yield f"{where}: Secret {password['name']} is not there"
+            # Without one Strimzi makes it.
+            if given := spec["authentication"].get("password"):
+                password = given["valueFrom"]["secretKeyRef"]
+                if password["key"] not in there.get(password["name"], ()):
+                    yield f"{where}: Secret {password['name']} is not there"
         case "Kafka":
             for listener in spec["kafka"]["listeners"]:
                 own = listener.get("configuration", {}).get("brokerCertChainAndKey")

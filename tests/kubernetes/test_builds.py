@@ -18,7 +18,12 @@ def test_it_builds_alone(folder: str) -> None:
 
 def test_nobody_is_left_out(catalogue: Catalogue) -> None:
     found = set(folders())
-    wanted = {"platform", "base/clients", *(f"overlays/{name}" for name in OVERLAYS)}
+    wanted = {
+        "platform",
+        "base/clients",
+        "overlays/load",
+        *(f"overlays/{name}" for name in OVERLAYS),
+    }
     for service in catalogue.services:
         wanted |= {f"base/{service.service}", f"tenants/{service.service}"}
     assert wanted <= found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from meshctl.catalogue import Catalogue
 
@@ -65,8 +65,9 @@ def network_problems(
     overlay: str,
     whole: World | None = None,
     within: str | None = None,
+    more: Iterable[Edge] = (),
 ) -> list[str]:
-    """Each connection that is let through and not declared, or declared and refused.
+    """Each connection that is let through and not declared, nor of `more`; or declared and refused.
 
     `whole`: where the places outside are named, when `world` lacks a part of it. `within`: only
     what begins or ends in this namespace.
@@ -81,6 +82,7 @@ def network_problems(
         *_dns(everyone),
         *_platform(everyone, overlay),
         *_departments(world, catalogue, overlay),
+        *more,
     }
     names = {node.name for node in everyone if within in (None, node.namespace)}
     mine = {edge for edge in wanted if {edge.source, edge.target} & names}

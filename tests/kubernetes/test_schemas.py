@@ -88,7 +88,7 @@ def places(found: Object) -> Iterator[tuple[Path, Any]]:
 def shapes() -> dict[tuple[str | int, ...], tuple[Object, Path, Any]]:
     """Every key of every kind in the overlays, whatever the index in a list: one object of each."""
     found: dict[tuple[str | int, ...], tuple[Object, Path, Any]] = {}
-    for overlay in OVERLAYS:
+    for overlay in (*OVERLAYS, "load"):
         for one in build(f"overlays/{overlay}").copy().objects:
             for path, value in places(one):
                 words = (step for step in path if isinstance(step, str))
