@@ -47,8 +47,8 @@ class Contender:
         subprocess.run(pip, check=True)
         made.write_bytes(requirements.read_bytes())
 
-    def start(self, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-        """It waits for its task."""
+    def start(self, environment: Mapping[str, str], module: str = "") -> "subprocess.Popen[bytes]":
+        """It waits for its task. module: another one of contenders/."""
         python, environment = sys.executable, {**os.environ, **environment}
         if self.venv:
             python = str(self._folder / "bin" / "python")
@@ -56,7 +56,7 @@ class Contender:
             paths = [ROOT, ROOT / "backbone" / "src", *sources]
             environment["PYTHONPATH"] = os.pathsep.join(map(str, paths))
         return subprocess.Popen(
-            [python, "-m", f"loadtests.peers.contenders.{self.module}"],
+            [python, "-m", f"loadtests.peers.contenders.{module or self.module}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -90,5 +90,6 @@ CONTENDERS = (
     Contender("confluent loop", "confluent_loop"),
     OURS,
     Contender("quixstreams", "quix", "quixstreams"),
+    Contender("FastStream", "faststream_batch", "faststream"),
     Contender("stock Faust", "stock_faust"),
 )

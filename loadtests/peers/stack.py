@@ -1,5 +1,6 @@
 """The stack under the contenders: started, filled, set back between rounds, read, taken down."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -72,6 +73,17 @@ class Stack:
             "sasl_plain_password": self.password,
         }
 
+    @property
+    def librdkafka(self) -> dict[str, Any]:
+        """Of confluent-kafka's clients."""
+        return {
+            "bootstrap.servers": self.bootstrap,
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": "SCRAM-SHA-512",
+            "sasl.username": self.username,
+            "sasl.password": self.password,
+        }
+
     async def fill(self, events: Sequence[OutgoingEvent]) -> None:
         """Registers the places and puts the events on their topic."""
         city = self.city
@@ -88,6 +100,10 @@ class Stack:
         """For what a peer tells."""
         wanted = NewTopic(topic, num_partitions=partitions, replication_factor=1)
         kafka.collect("topic", self._admin.create_topics([wanted]))
+
+    def empty(self, topic: str) -> None:
+        if any(asyncio.run(self.ends([topic])).values()):
+            self.recreate(topic, self.partitions(topic))
 
     def recreate(self, topic: str, partitions: int) -> None:
         """Empty, with so many partitions and its other settings as they were."""

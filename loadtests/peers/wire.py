@@ -5,13 +5,16 @@ import json
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import fastavro
 from city_backbone.events import OutgoingEvent, cloudevents_headers
 
 ROOT = Path(__file__).parents[2]
-_FRAME_BYTES = 5
+FRAME_BYTES = 5
+Headers: TypeAlias = list[tuple[str, bytes]]
+Record: TypeAlias = tuple[Headers, bytes]
+"""Headers and value."""
 
 
 @cache
@@ -25,19 +28,19 @@ def schema(topic: str) -> Any:
 
 def decoded(topic: str, value: bytes) -> dict[str, Any]:
     """By the writer's schema alone, which is faster than resolving to a reader's."""
-    data: Any = fastavro.schemaless_reader(io.BytesIO(value[_FRAME_BYTES:]), schema(topic), None)
+    data: Any = fastavro.schemaless_reader(io.BytesIO(value[FRAME_BYTES:]), schema(topic), None)
     return cast(dict[str, Any], data)
 
 
 def encoded(event: OutgoingEvent) -> bytes:
     """In the Confluent framing; the id is 0, because nobody looks it up."""
-    buffer = io.BytesIO(bytes(_FRAME_BYTES))
-    buffer.seek(_FRAME_BYTES)
+    buffer = io.BytesIO(bytes(FRAME_BYTES))
+    buffer.seek(FRAME_BYTES)
     fastavro.schemaless_writer(buffer, schema(event.topic), event.data)
     return buffer.getvalue()
 
 
-def headers(event: OutgoingEvent) -> list[tuple[str, bytes]]:
+def headers(event: OutgoingEvent) -> Headers:
     return cloudevents_headers(event, event.topic.split(".", 1)[0], ())
 
 

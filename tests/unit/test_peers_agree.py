@@ -1,11 +1,14 @@
 """The contenders of loadtests.peers do the same: one recorded batch, the same told by all."""
 
+import os
+import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import groupby, islice
 from typing import Any
 
+import msgspec
 import pytest
 from cameras.alarms import alarm, facts
 from cameras.alarms.alarm import Alarm
@@ -19,15 +22,18 @@ from sensors.facts import AIR_QUALITY_ASSESSED, HOURLY_MEAN_COMPUTED
 
 from loadtests.city.cameras.background import Load
 from loadtests.peers import wire
+from loadtests.peers.contender import CONTENDERS
 from loadtests.peers.contenders.quix import Stateful
 from loadtests.peers.contenders.stock_faust import Table
 from loadtests.peers.jobs import city, stage
 from loadtests.peers.jobs.alarms_city import CITY, SEED, seen
 from loadtests.peers.jobs.city import Outcome
 from loadtests.peers.jobs.stage import JOBS, Memory, Stage, places_json
+from loadtests.peers.task import Task
 
 BATCH = 500
 SITES = CITY.places()
+FASTSTREAM = next(one for one in CONTENDERS if one.venv == "faststream")
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +117,22 @@ def _quixstreams(of: Stage[Any, Any], recorded: Sequence[OutgoingEvent]) -> list
     ]
 
 
+def _faststream(job: str, recorded: Sequence[OutgoingEvent]) -> list[wire.Record]:
+    """FastStream's subscriber, by FastStream's own test client."""
+    cores = sorted(os.sched_getaffinity(0))
+    places = places_json(city.of(job).places())
+    what = Task(
+        job, city.of(job).topic, 3, len(recorded), "", job, "none", "", "", "", cores, "", 0, places
+    )
+    values = [wire.encoded(one) for one in recorded]
+    batches = [values[start : start + BATCH] for start in range(0, len(values), BATCH)]
+    process = FASTSTREAM.start({}, "faststream_told")
+    given = msgspec.json.encode(what) + b"\n" + msgspec.msgpack.encode(batches)
+    out, error = process.communicate(given, timeout=120)
+    assert process.returncode == 0, error.decode()
+    return msgspec.msgpack.decode(out, type=list[wire.Record])
+
+
 def test_the_loop_makes_the_alarms_that_the_service_makes(
     recorded: dict[str, Sequence[OutgoingEvent]],
 ) -> None:
@@ -140,3 +162,18 @@ def test_event_by_event_makes_what_the_loop_makes(
 ) -> None:
     expected = _outcome(job, _loop(_stage(job), recorded[job]))
     assert _outcome(job, contender(_stage(job), recorded[job])) == expected
+
+
+@pytest.mark.timeout(300)
+def test_faststream_makes_of_batches_what_the_loop_makes(
+    recorded: dict[str, Sequence[OutgoingEvent]],
+) -> None:
+    # Both jobs in one test, because workers of the suite must not install it beside each other.
+    try:
+        FASTSTREAM.prepare()
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"FastStream cannot be installed, that it agrees was NOT tested: {error}")
+    for job in JOBS:
+        expected = _outcome(job, _loop(_stage(job), recorded[job]))
+        told = _faststream(job, recorded[job])
+        assert city.of(job).outcome(wire.told(*one) for one in told) == expected

@@ -22,8 +22,8 @@ SEED = 1
 EVENING = int(datetime(2026, 11, 20, 9, tzinfo=UTC).timestamp())
 """18:00 in Seoul, the busiest hour: about 400 a second."""
 ALARMS_PER_HOUR = 600.0
-EVENTFUL_ALARMS_PER_HOUR = 72_000.0
-"""Assumption: enough of them in ten seconds for a percentile of their latency."""
+EVENTFUL_SHARE, EVENTFUL_ALARMS_PER_HOUR = 0.1, 7_200.0
+"""Assumption: one detection in a hundred does something, enough for a percentile of latency."""
 
 
 class Ended(NamedTuple):
@@ -54,7 +54,7 @@ class AlarmsCity:
         return list(islice(seen(Load(SEED, 1.0, ALARMS_PER_HOUR)), number))
 
     def eventful(self, number: int) -> Sequence[OutgoingEvent]:
-        return list(islice(seen(Load(SEED, 1.0, EVENTFUL_ALARMS_PER_HOUR)), number))
+        return list(islice(seen(Load(SEED, EVENTFUL_SHARE, EVENTFUL_ALARMS_PER_HOUR)), number))
 
     async def register(self, connection: Connection, now: datetime) -> None:
         await connection.cursor().executemany(
