@@ -31,6 +31,7 @@ from .test_parking import register
 from .things import DEAD, TOPIC, WRITER, Database, Source, framed, number, settings_of
 
 Take = Callable[[Connection, Sequence[Event]], Awaitable[Sequence[Refusal] | None]]
+Relevant = Callable[[Sequence[Event]], Sequence[Event]]
 
 
 class Trial:
@@ -44,7 +45,15 @@ class Trial:
         self.reader = InMemoryMetricReader()
         self.meters = MeterProvider([self.reader])
 
-    def worker(self, take: Take, *, once: bool = True, compacted: bool = False) -> Worker:
+    def worker(
+        self,
+        take: Take,
+        *,
+        once: bool = True,
+        compacted: bool = False,
+        relevant: Relevant | None = None,
+        pool: Pool | None = None,
+    ) -> Worker:
         async def noted(connection: Connection, events: Sequence[Event]) -> Any:
             self.given.append([event.data["count"] for event in events])
             await connection.execute(
@@ -59,9 +68,9 @@ class Trial:
             )
             return await take(connection, events)
 
-        subscription = Subscription(TOPIC, noted, once=once, compacted=compacted)
+        subscription = Subscription(TOPIC, noted, once=once, compacted=compacted, relevant=relevant)
         meter = self.meters.get_meter("trial")
-        return Worker("probe", [subscription], self._codec, self._pool, meter)
+        return Worker("probe", [subscription], self._codec, pool or self._pool, meter)
 
     def record(
         self,
@@ -211,6 +220,43 @@ async def test_a_tombstone_is_passed_over_where_they_belong(trial: Trial, compac
     await trial.worker(all_of_it, compacted=compacted).attempt(TOPIC, batch)
     assert await trial.effects() == [0, 2]
     assert set(await trial.dead()) == (set() if compacted else {1})
+
+
+def odd_ones(events: Sequence[Event]) -> Sequence[Event]:
+    return [event for event in events if event.data["count"] % 2]
+
+
+async def test_what_is_not_relevant_is_handled_and_not_given(trial: Trial) -> None:
+    bad = dataclasses.replace(trial.record(4), value=b"no avro")
+    worker = trial.worker(all_of_it, relevant=odd_ones)
+    await worker.attempt(TOPIC, [*trial.records(0, 1, 2, 3), bad])
+    assert trial.given == [[1, 3]]
+    assert await trial.effects() == [1, 3]
+    assert set(await trial.dead()) == {4}
+    assert trial.consumed() == {"handled": 4, "dead": 1}
+    assert await trial.remembered(0, 1, 2, 3) == 2
+
+
+async def test_a_batch_without_a_relevant_event_does_not_ask_the_database(
+    trial: Trial, mesh: Mesh
+) -> None:
+    closed = Pool(settings_of(mesh).database)
+    worker = trial.worker(all_of_it, relevant=odd_ones, pool=closed)
+    await worker.attempt(TOPIC, trial.records(0, 2))
+    assert trial.consumed() == {"handled": 2}
+
+
+async def test_what_is_not_relevant_counts_once_though_the_others_are_tried_again(
+    trial: Trial,
+) -> None:
+    async def not_yet(connection: Connection, events: Sequence[Event]) -> None:
+        if len(trial.given) < 3:
+            raise Transient("not now")
+
+    worker = trial.worker(not_yet, relevant=odd_ones)
+    await worker.handle(TOPIC, 0, Batch(trial.records(0, 1, 2), 0, 3))
+    assert trial.given == [[1]] * 3
+    assert trial.consumed() == {"handled": 3}
 
 
 async def test_a_handler_that_raises_and_refuses_does_both_event_by_event(trial: Trial) -> None:

@@ -59,12 +59,16 @@ class Subscription:
 
     With `compacted=True` a record without a value is a tombstone, which deletes what its key had:
     no event, so it is passed over. On any other topic it goes to the dead letters.
+
+    `relevant` says which events of a batch may have an effect, by what is in memory; the others are
+    handled thereby, without a transaction or an inbox. It must leave out none that has one.
     """
 
     topic: str
     handler: Handler
     once: bool = True
     compacted: bool = False
+    relevant: Callable[[Sequence[Event]], Sequence[Event]] | None = None
 
 
 @dataclass(slots=True)
@@ -83,6 +87,15 @@ class _Sorted:
         late += [failure.record for failure in self.failures if failure.record.key in keys]
         parked = sorted([*self.parked, *late], key=lambda record: record.offset)
         return _Sorted(events, failures, parked)
+
+    def of(self, events: Sequence[Event]) -> "_Sorted":
+        """Without all other events."""
+        offsets = {event.offset for event in events}
+        kept = [(record, event) for record, event in self.events if event.offset in offsets]
+        return _Sorted(kept, self.failures, self.parked)
+
+    def __bool__(self) -> bool:
+        return bool(self.events or self.failures or self.parked)
 
 
 class Worker:
@@ -165,7 +178,14 @@ class Worker:
 
     async def attempt(self, topic: str, records: Sequence[ConsumerRecord]) -> None:
         """Once: all in one transaction; when that fails, event by event. Raises Transient."""
-        await self._settle(topic, await self._sort(topic, records))
+        sorted_ = await self._sort(topic, records)
+        relevant = self._subscriptions[topic].relevant
+        whole = len(sorted_.events)
+        if relevant is not None and whole:
+            sorted_ = sorted_.of(relevant([event for _, event in sorted_.events]))
+        if sorted_:
+            await self._settle(topic, sorted_)
+        self._count(topic, handled=whole - len(sorted_.events))
 
     async def retry_parked(self, record: ConsumerRecord) -> bool:
         """Whether a parked record could be settled now. Raises Transient."""
@@ -187,8 +207,10 @@ class Worker:
             # Last: what is parked comes behind all events of its key.
             rest = _Sorted(failures=sorted_.failures, parked=sorted_.parked)
             parked += (await self._commit(topic, rest, waited))[1]
-        counts = {"handled": handled, "parked": parked, "dead": total - handled - parked}
-        for outcome, count in counts.items():
+        self._count(topic, handled=handled, parked=parked, dead=total - handled - parked)
+
+    def _count(self, topic: str, **outcomes: int) -> None:
+        for outcome, count in outcomes.items():
             if count:
                 self._consumed.add(count, {"messaging.destination.name": topic, "outcome": outcome})
 

@@ -4,20 +4,24 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 import msgspec
 from cameras.alarms import alarm
 from cameras.alarms.alarm import Alarm, Site, alarm_id
+from cameras.alarms.ledger import Ledger
 from cameras.alarms.rulebook import Rulebook, Terms, instant, micros
 from cameras.alarms.rules import Rule, RuleSet, check
+from cameras.alarms.store_rules import Rules
 from cameras.alarms.store_watches import Stored
-from cameras.alarms.stream import fold, sort
+from cameras.alarms.stream import Detections, fold, sort
+from cameras.alarms.telemetry import Metrics
 from cameras.alarms.watch import CAUSES, Watch
 from city_backbone.events import Event, event_id
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.metrics import NoOpMeterProvider
 
 KIND = "LOITERING"
 SITE = Site("park-0001", "의정부역 공원", 37.73, 127.04)
@@ -314,3 +318,31 @@ def test_a_late_detection_that_links_a_run_to_a_confirmed_appearance_makes_it_no
     alarms, refused = run(numbered([[*appearance, *after], link, later]))
     assert final(alarms.values()) == oracle(detections)
     assert refused == 0
+
+
+class Known(Rules):
+    """Rules that a replica has read, or has to read again."""
+
+    def __init__(self, book: Rulebook | None) -> None:
+        self._told = book
+
+    def known(self) -> Rulebook | None:
+        return self._told
+
+
+def relevant(events: Sequence[Event], book: Rulebook | None) -> Sequence[Event]:
+    metrics = Metrics(NoOpMeterProvider().get_meter("trial"))
+    return Detections(Known(book), cast(Ledger, None), metrics, lambda: START).relevant(events)
+
+
+@given(st.lists(st.tuples(st.integers(0, 200), st.sampled_from([0.3, 0.9]), st.booleans())))
+def test_what_is_left_out_as_not_relevant_changes_nothing(
+    some: list[tuple[int, float, bool]],
+) -> None:
+    events = [event(Seen(at, "a", "1", sure), offset) for offset, (at, sure, _) in enumerate(some)]
+    for one, (_, _, other) in zip(events, some, strict=True):
+        one.data["kind"] = "PERSON" if other else KIND
+    kept = relevant(events, RULES)
+    assert sort(kept, RULES).watched == sort(events, RULES).watched
+    assert len(kept) == sum(map(len, sort(events, RULES).watched.values()))
+    assert relevant(events, None) == events, "rules that are old may have changed"

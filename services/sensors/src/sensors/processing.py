@@ -83,8 +83,8 @@ class Processing:
             ),
             key=lambda window: (window.hour_end, window.station_id),
         )
-        told = await self._tell(connection, due, windows, clocks, now)
         keys |= {(window.station_id, window.hour_end) for window in due}
+        told = await self._tell(connection, due, windows, clocks, now)
         await hours.save(connection, [windows[key] for key in sorted(keys)], newest)
         await self._outbox.add(connection, told.events)
         if told.assessed:
@@ -102,6 +102,12 @@ class Processing:
         told = _Told([], [])
         if not due:
             return told
+        closing = [(window.station_id, window.hour_end) for window in due]
+        windows |= {
+            key: window
+            for key, window in (await hours.before(connection, closing)).items()
+            if key not in windows
+        }
         states = await alerts.states(connection, {window.station_id for window in due})
         before = dict(states)
         valid_means = {

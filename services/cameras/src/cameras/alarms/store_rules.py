@@ -61,11 +61,16 @@ class Rules:
         self._book: Rulebook | None = None
         self._read_at = 0.0
 
+    def known(self) -> Rulebook | None:
+        """None when it is to be read again."""
+        return None if time.monotonic() - self._read_at > KNOWN_SECONDS else self._book
+
     async def book(self, connection: Connection) -> Rulebook:
-        if self._book is None or time.monotonic() - self._read_at > KNOWN_SECONDS:
-            read_at = time.monotonic()
-            sets = await _stored(connection)
-            if not sets:  # not kept: this transaction may yet be rolled back
-                return await read(connection)
-            self._book, self._read_at = Rulebook(sets), read_at
+        if (known := self.known()) is not None:
+            return known
+        read_at = time.monotonic()
+        sets = await _stored(connection)
+        if not sets:  # not kept: this transaction may yet be rolled back
+            return await read(connection)
+        self._book, self._read_at = Rulebook(sets), read_at
         return self._book

@@ -43,6 +43,15 @@ class Detections:
         self._metrics = metrics
         self._clock = clock
 
+    def relevant(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Those that some rule takes, and all while the rules are to be read again."""
+        rules = self._rules.known()
+        if rules is None:
+            return events
+        watched, outcomes = sort(events, rules)
+        self._metrics.detected(outcomes)
+        return [event for taken in watched.values() for event, _ in taken]
+
     async def handle(self, connection: Connection, events: Sequence[Event]) -> Sequence[Refusal]:
         """Subscription handler; refuses what is too late, and alarms at no registered site."""
         rules = await self._rules.book(connection)

@@ -26,8 +26,16 @@ def alarms(backbone: Backbone[CamerasSettings]) -> Service:
     )
     return Service(
         servicers=[(stubs.add_AlarmServiceServicer_to_server, servicer, SERVICE)],
-        # Hot: what a detection did is in the state it would change again.
-        subscriptions=[Subscription(facts.OBJECT_DETECTED, detections.handle, once=False)],
+        subscriptions=[
+            Subscription(
+                facts.OBJECT_DETECTED,
+                detections.handle,
+                # Hot: what a detection did is in the state it would change again, and most do
+                # nothing.
+                once=False,
+                relevant=detections.relevant,
+            )
+        ],
         tasks={
             "alarm escalation": lambda: tasks.escalate_automatically(
                 database, ledger, settings.escalate_every_seconds, _now, stopping

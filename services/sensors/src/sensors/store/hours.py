@@ -1,11 +1,13 @@
 """Hour windows, and the newest time each station has measured."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
+import msgspec
 from city_backbone.database import Connection
+from psycopg import AsyncCursor
+from psycopg.rows import DictRow
 
 from sensors.domain.cai import HISTORY_HOURS
 from sensors.domain.hour import HOUR, HourWindow, Sum
@@ -16,6 +18,9 @@ from sensors.store import stations
 HourKey: TypeAlias = tuple[str, datetime]
 _HISTORY = HOUR * (HISTORY_HOURS - 1)
 _COLUMNS = "station_id, hour_end, expected, readings, sums, last_received_at, revision"
+_READ = _COLUMNS.replace("sums", "sums::text as sums")
+_sums = msgspec.json.Decoder(dict[Pollutant, Sum]).decode
+_written = msgspec.json.Encoder().encode
 
 
 class Clock(NamedTuple):
@@ -45,22 +50,29 @@ async def lock(connection: Connection, station_ids: Iterable[str]) -> dict[str, 
 
 
 async def load(
-    connection: Connection, station_ids: Iterable[str], touched: Iterable[HourKey]
+    connection: Connection, station_ids: Iterable[str], touched: Collection[HourKey]
 ) -> dict[HourKey, HourWindow]:
-    """The stations' open hours, the touched ones, and the eleven hours before each of them."""
-    opened = await connection.execute(
-        "select station_id, hour_end from hour_window where revision = 0 and station_id = any(%s)",
-        (list(station_ids),),
-    )
-    wanted = set(touched) | {(row["station_id"], row["hour_end"]) async for row in opened}
-    ranges = _ranges(wanted)
+    """The stations' open hours, and the touched ones that are closed."""
     rows = await connection.execute(
-        f"select {_COLUMNS} from hour_window join unnest(%b::text[], %b::timestamptz[],"
+        f"select {_READ} from hour_window where revision = 0 and station_id = any(%b::text[])"
+        f" union all select {_READ} from hour_window"
+        " join unnest(%b::text[], %b::timestamptz[]) as touched(station_id, hour_end)"
+        " using (station_id, hour_end) where revision > 0",
+        (list(station_ids), [key[0] for key in touched], [key[1] for key in touched]),
+    )
+    return await _windows(rows)
+
+
+async def before(connection: Connection, keys: Iterable[HourKey]) -> dict[HourKey, HourWindow]:
+    """The eleven hours before each of `keys` that are there, and those of `keys` themselves."""
+    ranges = _ranges(keys)
+    rows = await connection.execute(
+        f"select {_READ} from hour_window join unnest(%b::text[], %b::timestamptz[],"
         " %b::timestamptz[]) as wanted(station_id, first, last) using (station_id)"
         " where hour_end between first and last",
         ([r.station_id for r in ranges], [r.first for r in ranges], [r.last for r in ranges]),
     )
-    return {(row["station_id"], row["hour_end"]): _from_row(row) async for row in rows}
+    return await _windows(rows)
 
 
 class _Range(NamedTuple):
@@ -81,16 +93,11 @@ def _ranges(keys: Iterable[HourKey]) -> Sequence[_Range]:
     return ranges
 
 
-def _from_row(row: Mapping[str, Any]) -> HourWindow:
-    return HourWindow(
-        station_id=row["station_id"],
-        hour_end=row["hour_end"],
-        expected=row["expected"],
-        readings=row["readings"],
-        sums={Pollutant(name): Sum(*pair) for name, pair in row["sums"].items()},
-        last_received_at=row["last_received_at"],
-        revision=row["revision"],
-    )
+async def _windows(rows: AsyncCursor[DictRow]) -> dict[HourKey, HourWindow]:
+    return {
+        (row["station_id"], row["hour_end"]): HourWindow(**{**row, "sums": _sums(row["sums"])})
+        async for row in rows
+    }
 
 
 async def save(
@@ -112,7 +119,7 @@ async def save(
             [window.hour_end for window in windows],
             [window.expected for window in windows],
             [window.readings for window in windows],
-            [json.dumps(window.sums) for window in windows],
+            [_written(window.sums).decode() for window in windows],
             [window.last_received_at for window in windows],
             [window.revision for window in windows],
         ),
