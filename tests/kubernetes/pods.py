@@ -15,7 +15,7 @@ from .manifests import Object, Pod, World, catalogue, selects, told
 TLS = "/etc/citymesh/tls"
 HEALTH_PORT = 8086
 KINDS = {"rpc": "Deployment", "stream": "StatefulSet"}
-PRIORITIES = {"urgent": "citymesh-urgent", "normal": "citymesh-normal"}
+PRIORITIES = {name: f"citymesh-{name}" for name in ("urgent", "normal", "bulk")}
 
 
 def of_service(world: World, own: Registration) -> dict[str, Pod]:
@@ -216,7 +216,8 @@ def priority_problems(world: World, services: Iterable[Registration]) -> list[st
         if is_urgent != (pod.namespace in urgent):
             found.append(f"{pod.path}: priority class {pod.spec.get('priorityClassName')}")
     values = {one["metadata"]["name"]: one["value"] for one in world.of("PriorityClass")}
-    if not values.get(PRIORITIES["urgent"], 0) > values.get(PRIORITIES["normal"], 0) > 0:
+    ordered = [values.get(one, 0) for one in PRIORITIES.values()]
+    if min(ordered) <= 0 or sorted(set(ordered), reverse=True) != ordered:
         found.append(f"priority classes: {values}")
     found += [
         f"{told(one)}: it is everybody's"

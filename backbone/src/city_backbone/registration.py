@@ -130,7 +130,8 @@ class Registration(_Model):
     contact: NonEmpty
     port: Port | None = None
     http_port: Port | None = None
-    priority: Literal["urgent", "normal"] = "normal"
+    priority: Literal["urgent", "normal", "bulk"] = "normal"
+    """urgent: the way to 112 and 119; bulk: yields the processor to all others."""
     quotas: Quotas | None = None
     produces: tuple[Produces, ...] = ()
     consumes: tuple[Consumes, ...] = ()

@@ -9,6 +9,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from city_backbone.registration import RegistrationError
 
@@ -189,7 +190,7 @@ class Supervisor:
 
 
 async def _execute(command: Command, output: int) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         *command.arguments,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=output,
@@ -201,6 +202,19 @@ async def _execute(command: Command, output: int) -> asyncio.subprocess.Process:
         extra_groups=[] if command.user is not None else None,
         start_new_session=True,
     )
+    if command.nice:
+        _yield(process.pid, command.nice)
+    return process
+
+
+def _yield(pid: int, nice: int) -> None:
+    """Of what has just been started, before it starts others."""
+    with contextlib.suppress(OSError):  # it may have ended
+        os.setpriority(os.PRIO_PGRP, pid, nice)
+        # Linux shares the processor among sessions first, where it groups by them.
+        autogroup = Path(f"/proc/{pid}/autogroup")
+        if autogroup.exists():
+            autogroup.write_text(str(nice))
 
 
 def last_words(content: bytes) -> str:

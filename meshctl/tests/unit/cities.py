@@ -110,7 +110,7 @@ def cities(draw: Callable[[st.SearchStrategy[Any]], Any]) -> City:
             name,
             port=50000 + index if name in serving or draw(st.booleans()) else None,
             http_port=51000 + index,
-            priority=draw(st.sampled_from(("urgent", "normal"))),
+            priority=draw(st.sampled_from(("urgent", "normal", "bulk"))),
             produces=tuple(
                 produces(topic, draw(st.integers(1, 12)), compacted=draw(st.booleans()))
                 for topic in all_topics

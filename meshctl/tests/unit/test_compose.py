@@ -107,6 +107,8 @@ def test_each_department_is_a_container_of_its_registration(registration: Regist
     assert found["depends_on"]["apply"]["condition"] == "service_completed_successfully"
     # Its streams know each other by the host's name as well: a new container is the same member.
     assert found["hostname"] == name
+    # What yields the processor to others does so here too; 1024 is everybody's share.
+    assert found.get("cpu_shares", 1024) == (102 if registration.priority == "bulk" else 1024)
     keeps = {
         f"{STATE}/folders/{name}/{setting.lower()}:{inside_folder(setting)}"
         for setting in registration.folders

@@ -38,11 +38,12 @@ class Tiny:
     stop_seconds: float = 5.0
     port: int | None = None
     stop_signal: signal.Signals = signal.SIGTERM
+    nice: int = 0
 
     def command(self) -> Command:
         (self.folder / f"{self.name}.up").unlink(missing_ok=True)
         code = self.code.replace("{name}", self.name)
-        return Command((sys.executable, "-c", code), self.folder)
+        return Command((sys.executable, "-c", code), self.folder, nice=self.nice)
 
     async def ready(self) -> bool:
         return (self.folder / f"{self.name}.up").exists()
@@ -104,6 +105,24 @@ async def test_a_killed_part_is_started_again(
         os.kill(pid, signal.SIGKILL)
         assert psutil.pid_exists(await log.until_pid_differs(supervisor, "a", pid))
     assert supervisor.parts["a"].restarts == 2
+
+
+def autogroup(pid: int) -> int | None:
+    """None where Linux does not group by sessions."""
+    group = Path(f"/proc/{pid}/autogroup")
+    return int(group.read_text().split()[-1]) if group.exists() else None
+
+
+async def test_a_part_that_is_nice_yields_to_others_also_where_sessions_are_groups(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    await supervisor.start([Tiny("bulk", tmp_path, nice=10), Tiny("other", tmp_path)])
+    for name, nice, group in (("bulk", max(before, 10), 10), ("other", before, 0)):
+        process = supervisor.parts[name].process
+        assert process is not None
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) == nice
+        assert autogroup(process.pid) in (group, None)
 
 
 async def test_parts_stop_by_tiers_from_the_last(

@@ -18,13 +18,15 @@ _PROBE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One process to start. ``user`` is a numeric id to run as, None for our own."""
+    """One process to start. ``user`` is a numeric id to run as, None for our own. ``nice``, 0 to
+    19, is how much it yields the processor to others."""
 
     arguments: tuple[str, ...]
     cwd: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     user: int | None = None
     group: int | None = None
+    nice: int = 0
 
 
 class Part(Protocol):

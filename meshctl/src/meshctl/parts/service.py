@@ -14,6 +14,9 @@ from meshctl.parts.base import Command, answers, listens
 from meshctl.ports import HOST, Ports
 from meshctl.state import State, read_json
 
+# A tenth of the processor when others want all of it, all of it when they do not.
+_BULK_NICE = 10
+
 
 class ServicePart:
     """One service, with the environment of its registration."""
@@ -36,6 +39,7 @@ class ServicePart:
         self._grpc_port = ports.get(f"{self.name}.grpc")
         self.port: int | None = self._grpc_port or self._http_port
         self._folder = registration.path.parent
+        self._nice = _BULK_NICE if registration.priority == "bulk" else 0
         self._state = state
         self._root = root
         self._environment = environment
@@ -49,7 +53,8 @@ class ServicePart:
             **self._environment(),
             **{key: str(value) for key, value in own.items()},
         }
-        return Command((sys.executable, "-m", self.name), self._root, environment)
+        arguments = (sys.executable, "-m", self.name)
+        return Command(arguments, self._root, environment, nice=self._nice)
 
     async def ready(self) -> bool:
         return await self._probe("readyz")
