@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
+from uuid import UUID
 
 import msgspec
 import psycopg
@@ -32,8 +33,11 @@ _TABLES = """
 create schema if not exists peers;
 create table if not exists peers.state (key text primary key, packed bytea not null);
 create table if not exists peers.position (partition int primary key, done bigint not null);
-create table if not exists peers.outbox (id bigserial primary key, records bytea not null)
+create table if not exists peers.outbox (id bigserial primary key, records bytea not null);
+create table if not exists peers.inbox (event_id uuid primary key)
 """
+_ONCE = ("means",)
+"""Jobs in which an event that its topic has twice would count twice; an alarm knows its own."""
 
 Records = Sequence[tuple[bytes, bytes, list[tuple[str, bytes]]]]
 """Key, value, headers."""
@@ -67,9 +71,10 @@ class Stored:
     """In PostgreSQL; takes a batch again after a crash, and then it changes nothing."""
 
     def __init__(
-        self, of: Stage[Any, Any], connection: AsyncConnection[Any], sender: Sender
+        self, of: Stage[Any, Any], connection: AsyncConnection[Any], sender: Sender, *, once: bool
     ) -> None:
         self._stage = of
+        self._once = once
         self._connection = connection
         self._sender = sender
         self._confirmed: list[int] = []
@@ -109,7 +114,27 @@ class Stored:
             binary=True,
         )
         done = dict(await found.fetchall())
-        return [one for one in records if one.offset > done.get(one.partition, -1)]
+        fresh = [one for one in records if one.offset > done.get(one.partition, -1)]
+        return await self._new(fresh) if self._once and fresh else fresh
+
+    async def _new(
+        self, records: Sequence[ConsumerRecord[Any, Any]]
+    ) -> list[ConsumerRecord[Any, Any]]:
+        """Without what the topic has had before."""
+        ids = [UUID(dict(one.headers)["ce_id"].decode()) for one in records]
+        found = await self._connection.execute(
+            "insert into peers.inbox select distinct id from unnest(%b::uuid[]) as id order by id"
+            " on conflict do nothing returning event_id",
+            (ids,),
+            binary=True,
+        )
+        new = {row[0] for row in await found.fetchall()}
+        fresh = []
+        for identity, one in zip(ids, records, strict=True):
+            if identity in new:
+                new.discard(identity)
+                fresh.append(one)
+        return fresh
 
     async def _states(self, keys: list[str]) -> Mapping[str, bytes]:
         found = await self._connection.execute(
@@ -222,7 +247,8 @@ async def run(what: Task) -> Result:
     sender = Sender(what)
     await sender.start()
     connection = await psycopg.AsyncConnection.connect(what.dsn, autocommit=True)
-    stored = Stored(stage.create(what.job, bytes(what.places)), connection, sender)
+    of = stage.create(what.job, bytes(what.places))
+    stored = Stored(of, connection, sender, once=what.job in _ONCE)
     await stored.start()
     counted = _Counted(stored, watch)
     broker = create(what, counted)
