@@ -67,6 +67,34 @@ def test_each_partition_is_handled_in_order_without_a_hole_or_a_repetition(
         assert all(len(one.records) <= MOST for one in done)
 
 
+@pytest.mark.parametrize(
+    ("linger", "first", "batches"), [(0.0, 1, 2), (0.05, 1, 1), (3_600.0, 250, 2)]
+)
+def test_few_records_wait_for_more_of_their_partition_and_many_do_not(
+    linger: float, first: int, batches: int
+) -> None:
+    handled: list[Batch] = []
+    some = asyncio.Event()
+
+    async def handle(_: TP, one: Batch) -> None:
+        handled.append(one)
+        some.set()
+
+    async def given() -> AsyncIterator[tuple[TP, Batch]]:
+        yield place(0), batch(0, first)
+        if batches > 1:
+            await some.wait()
+        yield place(0), batch(first, 250)
+
+    async def trial() -> None:
+        async with asyncio.timeout(_SECONDS):
+            await Lanes(handle, MOST, linger=linger).run(given())
+
+    asyncio.run(trial())
+    assert len(handled) == batches
+    assert sum(len(one.records) for one in handled) == first + 250
+
+
 def test_a_partition_that_waits_does_not_keep_the_others() -> None:
     async def trial() -> None:
         free, others = asyncio.Event(), asyncio.Event()

@@ -68,8 +68,9 @@ def create_app(group: str, settings: ServiceSettings) -> faust.App:
     )
 
 
-def consume(app: faust.App, topic: str, handler: BatchHandler) -> None:
-    """Give each partition batch of `topic` to `handler`; it returns when the effects are in."""
+def consume(app: faust.App, topic: str, handler: BatchHandler, linger: float = 0.0) -> None:
+    """Give each partition batch of `topic` to `handler`; it returns when the effects are in. For
+    `linger` see Lanes."""
     channel = app.topic(topic, schema=_PassThrough())
 
     async def handle(place: TP, batch: Batch) -> None:
@@ -80,7 +81,7 @@ def consume(app: faust.App, topic: str, handler: BatchHandler) -> None:
 
     async def agent(stream: Any) -> None:
         async with aclosing(_batches(stream)) as batches:
-            await Lanes(handle, app.conf.broker_max_poll_records).run(batches)
+            await Lanes(handle, app.conf.broker_max_poll_records, linger=linger).run(batches)
 
     agent.__name__ = f"on_{topic.replace('.', '_').replace('-', '_')}"
     app.agent(channel, name=f"{app.conf.id}.{topic}")(agent)

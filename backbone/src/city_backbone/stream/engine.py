@@ -60,7 +60,7 @@ class Engine:
         meter.create_observable_gauge(telemetry.JOINED, [self._observe_joined])
         meter.create_observable_gauge(telemetry.TIME_LAG, [self._observe_lag], unit="s")
         for subscription in subscriptions:
-            consume(self._app, subscription.topic, self._worker.handle)
+            consume(self._app, subscription.topic, self._worker.handle, subscription.linger)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until `stopping`. Raises Stalled or Fenced when only a new process can help."""

@@ -6,7 +6,7 @@ each; and what comes meanwhile for one partition becomes one larger batch.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from faust.types import TP
 
@@ -14,6 +14,8 @@ from city_backbone.stream.transport import Batch
 
 CONCURRENCY = 4
 _WAITING = 4
+# Of a batch with so many a record costs nearly what it costs in a larger one.
+_ENOUGH = 250
 
 Handle = Callable[[TP, Batch], Awaitable[None]]
 
@@ -24,12 +26,16 @@ class Lanes:
 
     A batch has at most `most` records: a partition that has more goes on with the next, after
     others. Four times as many may wait for one partition, because the fetcher gives all that it has
-    of one before it gives the next one's.
+    of one before it gives the next one's. A batch of few records waits `linger` seconds for more of
+    its partition.
     """
 
-    def __init__(self, handle: Handle, most: int, concurrency: int = CONCURRENCY) -> None:
+    def __init__(
+        self, handle: Handle, most: int, concurrency: int = CONCURRENCY, linger: float = 0.0
+    ) -> None:
         self._handle = handle
         self._most = most
+        self._linger = linger
         self._free = asyncio.Semaphore(concurrency)
         self._waiting: dict[TP, deque[Batch]] = {}
         self._taken = asyncio.Event()
@@ -49,18 +55,23 @@ class Lanes:
 
     def _full(self, place: TP, batch: Batch) -> bool:
         waiting = self._waiting.get(place)
-        records = sum(len(one.records) for one in waiting or ())
-        return bool(waiting) and records + len(batch.records) > _WAITING * self._most
+        return bool(waiting) and _records(waiting) + len(batch.records) > _WAITING * self._most
 
     async def _work(self, place: TP) -> None:
         waiting = self._waiting[place]
         while waiting:
+            if self._linger and _records(waiting) < _ENOUGH:
+                await asyncio.sleep(self._linger)
             async with self._free:
                 batch = _joined(waiting, self._most)
                 self._taken.set()
                 await self._handle(place, batch)
         del self._waiting[place]
         self._taken.set()
+
+
+def _records(waiting: Iterable[Batch] | None) -> int:
+    return sum(len(one.records) for one in waiting or ())
 
 
 def _joined(waiting: deque[Batch], most: int) -> Batch:

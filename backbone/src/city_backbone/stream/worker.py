@@ -62,6 +62,9 @@ class Subscription:
 
     `relevant` says which events of a batch may have an effect, by what is in memory; the others are
     handled thereby, without a transaction or an inbox. It must leave out none that has one.
+
+    With `linger`, seconds, few events wait so long for more of their partition: a transaction for
+    each costs many times as much. Only for what nobody waits for.
     """
 
     topic: str
@@ -69,6 +72,7 @@ class Subscription:
     once: bool = True
     compacted: bool = False
     relevant: Callable[[Sequence[Event]], Sequence[Event]] | None = None
+    linger: float = 0.0
 
 
 @dataclass(slots=True)

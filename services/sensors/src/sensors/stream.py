@@ -7,7 +7,10 @@ from city_backbone.stream.worker import Subscription
 from sensors.facts import READING_TAKEN
 from sensors.processing import Processing
 
+# A station measures each minute, and tells of an hour.
+_LINGER_SECONDS = 0.5
+
 
 def subscriptions(processing: Processing) -> Sequence[Subscription]:
     """Readings of a station are in one partition, in the order they were accepted."""
-    return (Subscription(READING_TAKEN, processing.handle),)
+    return (Subscription(READING_TAKEN, processing.handle, linger=_LINGER_SECONDS),)
