@@ -74,6 +74,12 @@ def _of_incident(data: Mapping[str, Any]) -> datetime | None:
     return occurred if data["source"] == "health" else None
 
 
+def _of_detection(data: Mapping[str, Any]) -> datetime | None:
+    """An arson's detections are sent together, when it has persisted."""
+    seen: datetime = data["detected_at"]
+    return None if data["site_id"].startswith("probe-") else seen
+
+
 def _field(name: str) -> Callable[[Mapping[str, Any]], datetime | None]:
     def read(data: Mapping[str, Any]) -> datetime | None:
         found: datetime = data[name]
@@ -92,7 +98,7 @@ EFFECTS = (
     Effect("health.acute-reading-detected.v1", "urgent", _field("taken_at")),
     Effect("emergency.incident-changed.v1", "urgent", _of_incident, incident=_incident_id),
     Effect("sensors.reading-taken.v1", "normal", _field("measured_at")),
-    Effect("cameras.object-detected.v1", "bulk", _field("detected_at"), each=10),
+    Effect("cameras.object-detected.v1", "bulk", _of_detection, each=10),
 )
 
 
