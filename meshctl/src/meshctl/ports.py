@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+import sys
 from collections.abc import Iterable, Mapping
 
 import psutil
@@ -16,6 +17,9 @@ HOST = "127.0.0.1"
 # Below the range from which systems give outgoing connections their ports, so that a part that
 # restarts finds its port still free.
 _FREE = range(20000, 32000)
+
+# By port: what keeps other stacks from choosing it before a part of ours listens there.
+_reserved: dict[int, socket.socket] = {}
 
 Ports = Mapping[str, int]
 """Ports by the name of who listens: ``kafka``, ``kafka.controller``, ``sensors.grpc``, ..."""
@@ -55,17 +59,23 @@ def wanted(
 
 
 def free(names: Iterable[str], remembered: Ports) -> dict[str, int]:
-    """Free ports for these listeners; those remembered are kept while they are free."""
+    """Free ports for these listeners; those remembered are kept while they are free.
+
+    On Linux no other process is given them as long as this one lives.
+    """
     chosen: dict[str, int] = {}
     candidates = random.sample(_FREE, len(_FREE))
     for name in names:
         port = remembered.get(name)
-        if port is None or port in chosen.values() or not is_free(port):
+        if port is None or port in chosen.values() or not (is_free(port) and _reserve(port)):
             port = next(
                 (
                     candidate
-                    for candidate in iter(candidates.pop, None)
-                    if candidate not in chosen.values() and is_free(candidate)
+                    for candidate in candidates
+                    if candidate not in chosen.values()
+                    and candidate not in _reserved
+                    and is_free(candidate)
+                    and _reserve(candidate)
                 ),
                 None,
             )
@@ -93,6 +103,20 @@ def is_free(port: int) -> bool:
             probe.bind((HOST, port))
         except OSError:
             return False
+    return True
+
+
+def _reserve(port: int) -> bool:
+    """Whether no other process has chosen it. A name of Linux's abstract space goes with us."""
+    if port in _reserved or sys.platform != "linux":
+        return True
+    mark = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        mark.bind(f"\0citymesh-port-{port}")
+    except OSError:
+        mark.close()
+        return False
+    _reserved[port] = mark
     return True
 
 

@@ -82,6 +82,21 @@ def test_free_ports_are_kept_while_they_are_free() -> None:
     assert again["registry"] == chosen["registry"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names that end with a process")
+def test_a_free_port_is_nobody_elses_before_anything_listens_there() -> None:
+    (port,) = ports.free(["kafka"], {}).values()
+    other = (
+        "from meshctl import ports\n"
+        f"ports._FREE = range({port}, {port + 1})\n"
+        "print(ports.is_free(ports._FREE.start))\n"
+        "ports.free(['kafka'], {})"
+    )
+    command = [sys.executable, "-c", other]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert found.stdout == "True\n"
+    assert "no free port between" in found.stderr
+
+
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CITYMESH_KAFKA_PORT", "ninety")
     with pytest.raises(SettingsError, match=r"CITYMESH_KAFKA_PORT: .*'ninety'"):

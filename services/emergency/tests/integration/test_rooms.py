@@ -1,6 +1,7 @@
 """The connector of a room, on the real database and a stand-in room."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -38,6 +39,8 @@ FAST = DeliverySettings(
     breaker_seconds=0.2,
     poll_seconds=0.2,
 )
+# Of a room that is slow, and of which nothing is to be given up.
+PATIENT = FAST.model_copy(update={"timeout_seconds": 30})
 LIFE = (Status.OCCURRED, Status.CHANGED, Status.CHANGED, Status.CLEARED, Status.COMPLETED)
 CODES = ("10", "40", "40", "50", "91")
 
@@ -102,6 +105,20 @@ def connect(database: Database, metrics: Metrics, route: Route) -> Connect:
                     await task
 
     return running
+
+
+@asynccontextmanager
+async def serving(answer: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
+    """The URL of a room that answers so."""
+    app = web.Application()
+    app.add_routes([web.post("/{path:.*}", answer)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
 
 
 def effects(room: Room, incident: Incident) -> list[str]:
@@ -281,16 +298,8 @@ class Counting:
             self.calls += 1
             return web.Response(status=self.status, text="not now")
 
-        app = web.Application()
-        app.add_routes([web.post("/{path:.*}", answer)])
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
+        async with serving(answer) as self.url:
             yield self
-        finally:
-            await runner.cleanup()
 
 
 async def test_an_open_breaker_lets_nothing_through(desk: Desk, connect: Connect) -> None:
@@ -365,21 +374,58 @@ async def test_a_room_that_refuses_an_answer_does_not_get_its_secret_written_dow
             return web.json_response({"result": "0", "message": "key"})
         return web.json_response({"result": "1", "message": f"wrong: {message['body']}"})
 
-    app = web.Application()
-    app.add_routes([web.post("/{path:.*}", answer_of)])
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        async with connect(f"http://127.0.0.1:{runner.addresses[0][1]}"):
+    async with serving(answer_of) as url, connect(url):
 
-            async def refused() -> str:
-                return (await desk.delivery(incident)).last_error
+        async def refused() -> str:
+            return (await desk.delivery(incident)).last_error
 
-            assert await eventually(refused) == "EVENT: refused"
-            assert {"token": "secret"} in refused_bodies
-    finally:
-        await runner.cleanup()
+        assert await eventually(refused) == "EVENT: refused"
+        assert {"token": "secret"} in refused_bodies
+
+
+async def test_what_a_room_takes_while_another_is_written_down_is_sent_once(
+    desk: Desk, connect: Connect, database: Database
+) -> None:
+    one, other = await desk.live(LIFE[:1]), await desk.live(LIFE[:1])
+    sent = Counter[str]()
+    gates = {str(incident.id): asyncio.Event() for incident in (one, other)}
+
+    async def answer_of(request: web.Request) -> web.Response:
+        message = await request.json()
+        if message["svcTy"] != "AUTH":
+            items = {item["key"]: item["val"] for item in message["body"]["ocrEvtItem"]}
+            sent[items["incidentId"]] += 1
+            await gates[items["incidentId"]].wait()
+        return web.json_response({"result": "0", "message": "key"})
+
+    async def both_sent() -> bool:
+        return len(sent) == 2
+
+    async def held_up() -> bool:
+        async with database.transaction() as connection:
+            rows = await connection.execute(
+                "select from pg_stat_activity where wait_event_type = 'Lock'"
+                " and datname = current_database() and query like 'update room_message%'"
+            )
+            return await rows.fetchone() is not None
+
+    async with serving(answer_of) as url, connect(url, PATIENT) as connector:
+        await eventually(both_sent)
+        async with database.transaction() as holding:
+            await holding.execute(
+                "select from room_message where incident_id = %s for update", (one.id,)
+            )
+            gates[str(one.id)].set()
+            await eventually(held_up)
+            gates[str(other.id)].set()
+
+            async def taken() -> bool:
+                return len(connector._taken) == 2
+
+            await eventually(taken)
+        await eventually(settled(desk, one))
+        await eventually(settled(desk, other))
+    assert sent == dict.fromkeys(gates, 1)
 
 
 async def test_a_message_keeps_the_trace_of_what_caused_it(
