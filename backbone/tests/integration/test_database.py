@@ -187,7 +187,7 @@ async def test_a_connection_lost_in_a_transaction_is_said_to_be_unavailable(
 async def test_a_stream_whose_connections_are_terminated_loses_and_doubles_nothing(
     mesh: Mesh, source: Source, database: Database, environment: dict[str, str]
 ) -> None:
-    total = 2000
+    total = 4000
     await source.send(range(total))
     terminate = (
         "select count(pg_terminate_backend(pid)) from pg_stat_activity"
@@ -199,7 +199,7 @@ async def test_a_stream_whose_connections_are_terminated_loses_and_doubles_nothi
         while await source.count(database) < total:
             if terminated < 5:
                 terminated += await number(database, terminate)
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.005)
         await outbox_is_empty(database)
     assert terminated >= 5
     rows = await source.effects(database)

@@ -21,7 +21,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 METRE = 1 / 111_195  # north, in degrees
 FREE = pb.FeeSchedule(kind=pb.FEE_KIND_FREE)
 CONTRACT = pb.FeeSchedule(kind=pb.FEE_KIND_CONTRACT)
-STAY = interval(tomorrow())
+# Once for all: the tests may run past midnight.
+STARTS_AT = tomorrow()
+STAY = interval(STARTS_AT)
 HOUR_WON = 300 + 3 * 200
 
 
@@ -85,7 +87,7 @@ async def test_of_a_public_lot_the_lowest_free_bay_and_how_many(lots: Lots) -> N
     here = somewhere()
     given = public_lot(position=here, bays=5)
     (lot_id,) = await lots.bring(given)
-    starts_at = tomorrow()
+    starts_at = STARTS_AT
     an_hour = timedelta(hours=1)
     await lots.claim(f"{lot_id}-001", STAY, "CONFIRMED")
     # These only touch.
@@ -136,7 +138,7 @@ async def test_a_car_that_overstays_takes_the_next_hour(lots: Lots) -> None:
 
 
 async def test_only_what_can_be_booked_for_the_whole_interval(lots: Lots) -> None:
-    here, starts_at = somewhere(), tomorrow()
+    here, starts_at = somewhere(), STARTS_AT
     await lots.bring(public_lot(position=here, fees=CONTRACT), public_lot(position=here, bays=0))
     alley = await lots.alley(position=here)
     open_until = pb.WindowException(interval=interval(starts_at - timedelta(hours=1), 2.5))
@@ -194,7 +196,7 @@ async def test_full_lots_make_room_for_those_behind_them(lots: Lots) -> None:
 
 async def test_a_search_is_what_one_by_one_gives(lots: Lots) -> None:
     """Against every bay asked for by itself: claims, offers, prices and distances at random."""
-    chance, here, starts_at = random.Random(280), somewhere(), tomorrow()
+    chance, here, starts_at = random.Random(280), somewhere(), STARTS_AT
 
     def place() -> Position:
         shrink = math.cos(math.radians(here.latitude))
