@@ -107,6 +107,27 @@ async def test_a_replica_that_does_not_relay_tells_the_age_of_the_outbox_too(
         await database.execute("select pg_advisory_unlock(%s)", (LOCK,))
 
 
+async def test_the_commit_of_an_event_wakes_the_relay(
+    settings: ProbeSettings, source: Source, database: Database
+) -> None:
+    """Not the poll: that is an hour away. So its end is not waited for either."""
+    outbox = settings.outbox.model_copy(update={"poll_seconds": 3600.0})
+    pool = Pool(settings.database)
+    await pool.open()
+    publisher = Publisher(settings.kafka, "trial", outbox.send_timeout_seconds)
+    relay = asyncio.create_task(
+        Relay(pool, publisher, outbox, get_meter("trial")).run(asyncio.Event())
+    )
+    try:
+        for number in range(3):
+            await put(database, source, [number])
+            await outbox_is_empty(database)
+    finally:
+        relay.cancel()
+        await asyncio.gather(relay, return_exceptions=True)
+        await pool.close()
+
+
 async def test_two_relays_publish_each_event_just_once(
     settings: ProbeSettings, source: Source, database: Database, environment: dict[str, str]
 ) -> None:

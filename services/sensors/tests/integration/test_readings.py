@@ -11,7 +11,8 @@ from city.sensors.v1 import sensors_pb2 as pb
 from city_backbone.events import OutgoingEvent, event_id
 from city_backbone.testing import eventually
 from sensors import facts
-from sensors.domain.pollutant import Pollutant
+from sensors.domain.cai import predicted_day, sub_index
+from sensors.domain.pollutant import Pollutant, from_value
 from sensors.domain.quality import RawMeasurement, RawReading
 from sensors.ingest import Ingest
 from sensors.processing import Processing
@@ -199,6 +200,23 @@ async def test_an_hour_closes_by_event_time_and_late_data_revises_it(
     assert (second["readings"], second["revision"], second["means"][0]["mean"]) == (6, 2, 35.0)
     assert second["mean_id"] == first["mean_id"]
     assert second["ce_id"] != first["ce_id"]
+
+
+async def test_an_index_is_of_the_hours_before_too_whatever_the_batches(
+    department: Department,
+) -> None:
+    """Of a particulate at least nine of the last twelve hours: the last comes alone."""
+    name = await department.register(unique("history"))
+    await department.publish(*(reading(name, at(60 * hour), PM10=45) for hour in range(8)))
+    await department.processed(name)
+    await department.publish(reading(name, at(60 * 8), PM10=45))
+    await department.processed(name)
+    assessed = await department.events(facts.AIR_QUALITY_ASSESSED, station_id=name)
+    by_hour = {event["hour_end"]: event["index"] for event in assessed}
+    day = predicted_day(Pollutant.PM10, [None] * 3 + [from_value(45)] * 9)
+    assert day is not None
+    expected = sub_index(Pollutant.PM10, day).index
+    assert by_hour == {**dict.fromkeys(at(60 * hour) for hour in range(8)), at(480): expected}
 
 
 async def test_an_hour_of_a_station_that_went_quiet_is_closed_by_the_clock(
