@@ -13,8 +13,8 @@ from health.people.token import Tokens
 
 
 class People:
-    """Each call runs in its caller's transaction and holds the person's row `for share` to its
-    end: a withdrawal waits for what is under way, and nothing of the person is stored after it.
+    """Each call runs in its caller's transaction and holds the person's row to its end: a
+    withdrawal waits for what is under way, and nothing of the person is stored after it.
 
     Once a withdrawal has begun a person is as unknown as after it.
     """
@@ -27,16 +27,16 @@ class People:
         """Raises PermissionDenied: UNKNOWN_TOKEN, CONSENT_WITHDRAWN."""
         mac = self._tokens.mac(token)
         row = None if mac is None else await store.hold_by_token(connection, mac)
-        if row is None:
-            raise PermissionDenied("UNKNOWN_TOKEN", "person_token: expected an enrolled person's")
-        if row["status"] != store.ENROLLED:
+        if row is not None:
+            return store.person(row)
+        if mac is not None and await store.is_known(connection, mac):
             raise PermissionDenied("CONSENT_WITHDRAWN", "person_token: the consent was withdrawn")
-        return store.person(row)
+        raise PermissionDenied("UNKNOWN_TOKEN", "person_token: expected an enrolled person's")
 
     async def by_id(self, connection: Connection, person_id: UUID) -> Person | None:
         """None when unknown, forgotten or withdrawing."""
         row = await store.hold(connection, person_id)
-        return store.person(row) if row and row["status"] == store.ENROLLED else None
+        return store.person(row) if row else None
 
     async def box(self, person_id: UUID) -> PersonalBox | None:
         """None when there is no key (any more). Raises KeyringUnavailable, Unreadable."""
@@ -49,7 +49,7 @@ class People:
         Who reads it registers that, see reads.read_entry.
         """
         row = await store.hold(connection, person_id)
-        if row is None or row["status"] != store.ENROLLED:
+        if row is None:
             return None
         box = await self.box(person_id)
         if box is None:

@@ -88,7 +88,7 @@ class Enrolment:
         When the transaction fails a key stays behind that nothing is sealed with: destroying it
         could forget somebody whose commit went through and whose answer was lost.
         """
-        if await store.hold_by_token(connection, mac) is not None:
+        if await store.is_known(connection, mac):
             raise _reused()  # the key outlived what is kept of keys
         person = Person(uuid4(), asked.zone, priority(asked.profile.groups), asked.purposes)
         key = await self._keyring.create(person.person_id)
@@ -110,9 +110,7 @@ class Enrolment:
         self, connection: Connection, request: pb.EnrolPersonRequest, mac: bytes, said: bytes
     ) -> None:
         row = await store.hold_by_token(connection, mac)
-        key = None
-        if row is not None and row["status"] == store.ENROLLED:
-            key = await self._keyring.load(row["person_id"])
+        key = None if row is None else await self._keyring.load(row["person_id"])
         if row is None or key is None:
             raise PermissionDenied(
                 "CONSENT_WITHDRAWN", "idempotency_key: the consent given with it was withdrawn"

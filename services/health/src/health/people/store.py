@@ -17,9 +17,14 @@ _COLUMNS = "person_id, status, zone, priority, profile, purposes"
 
 
 async def hold(connection: Connection, person_id: UUID) -> dict[str, Any] | None:
-    """It stays as it is until the end of the transaction."""
+    """None unless enrolled. Nothing of theirs is destroyed until the end of the transaction.
+
+    `for key share` and not `for share`, which would let sessions in a row keep a withdrawal
+    waiting: who reads joins a share lock that is held, before a writer who has long waited.
+    """
     rows = await connection.execute(
-        f"select {_COLUMNS} from person where person_id = %s for share", (person_id,)
+        f"select {_COLUMNS} from person where person_id = %s and status = 'ENROLLED' for key share",
+        (person_id,),
     )
     return await rows.fetchone()
 
@@ -27,9 +32,16 @@ async def hold(connection: Connection, person_id: UUID) -> dict[str, Any] | None
 async def hold_by_token(connection: Connection, token_mac: bytes) -> dict[str, Any] | None:
     """As `hold`."""
     rows = await connection.execute(
-        f"select {_COLUMNS} from person where token_mac = %s for share", (token_mac,)
+        f"select {_COLUMNS} from person where token_mac = %s and status = 'ENROLLED' for key share",
+        (token_mac,),
     )
     return await rows.fetchone()
+
+
+async def is_known(connection: Connection, token_mac: bytes) -> bool:
+    """Whether the token was ever somebody's, enrolled or not."""
+    rows = await connection.execute("select from person where token_mac = %s", (token_mac,))
+    return await rows.fetchone() is not None
 
 
 def person(row: Mapping[str, Any]) -> Person:

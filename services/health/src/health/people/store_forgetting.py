@@ -17,15 +17,16 @@ _THEIRS: dict[str, LiteralString] = {
 }
 
 
-async def lock_by_token(connection: Connection, token_mac: bytes) -> dict[str, Any] | None:
-    """Waits until nothing of the person is under way."""
+async def claim(connection: Connection, token_mac: bytes) -> dict[str, Any] | None:
+    """Waits for another withdrawal of theirs, and not for what else is under way."""
     rows = await connection.execute(
-        f"select {_COLUMNS} from person where token_mac = %s for update", (token_mac,)
+        f"select {_COLUMNS} from person where token_mac = %s for no key update", (token_mac,)
     )
     return await rows.fetchone()
 
 
 async def lock(connection: Connection, person_id: UUID) -> dict[str, Any] | None:
+    """Waits until nothing of the person is under way."""
     rows = await connection.execute(
         f"select {_COLUMNS} from person where person_id = %s for update", (person_id,)
     )
@@ -44,7 +45,7 @@ async def lock_cut_off(connection: Connection) -> dict[str, Any] | None:
 async def begin(
     connection: Connection, person_id: UUID, withdrawn_at: datetime, draft: bytes
 ) -> None:
-    """From its commit on every read and write of what is theirs is refused."""
+    """From its commit on every new read and write of what is theirs is refused."""
     await connection.execute(
         "update person set status = 'WITHDRAWING', withdrawn_at = %s, certificate = %s"
         " where person_id = %s",

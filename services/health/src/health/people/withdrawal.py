@@ -35,8 +35,8 @@ class Step(Enum):
 class Withdrawals:
     """Each step may be done again; `after` is called after each, so that a test can cut it off.
 
-    From the commit of the first step on every part refuses what is the person's, so no key is
-    loaded and nothing is stored any more. Then the key is destroyed; the rest is one transaction.
+    From the commit of the first step on every part refuses what is the person's. Then what was
+    already under way is waited for, the key is destroyed, and the rest is one transaction.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Withdrawals:
 
     async def _begin(self, connection: Connection, token: str) -> UUID:
         mac = self._tokens.mac(token)
-        row = None if mac is None else await forgetting.lock_by_token(connection, mac)
+        row = None if mac is None else await forgetting.claim(connection, mac)
         if row is None:
             raise PermissionDenied("UNKNOWN_TOKEN", "person_token: expected an enrolled person's")
         person_id: UUID = row["person_id"]
