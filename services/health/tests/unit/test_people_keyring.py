@@ -1,9 +1,9 @@
 """The keyring on a real disk: whole keys or none, and destroyed for good."""
 
 import asyncio
-import multiprocessing
 import resource
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -140,23 +140,28 @@ async def test_a_disk_that_is_full_leaves_nothing_behind(
     assert len(await keyring.create(SOMEBODY)) == 32
 
 
-def create_and_be_killed(folder: Path) -> None:
-    """By the kernel, with 20 bytes of the file written."""
-    keyring = FileKeyring(folder, KEY)
-    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))
-    asyncio.run(keyring.create(SOMEBODY))
+# By the kernel, with 20 bytes of the file written.
+CREATE_AND_BE_KILLED = """
+import asyncio, resource, signal, sys
+from pathlib import Path
+from uuid import UUID
+
+from health.people.keyring import FileKeyring
+
+keyring = FileKeyring(Path(sys.argv[1]), bytes(range(32)))
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))
+asyncio.run(keyring.create(UUID(sys.argv[2])))
+"""
 
 
 async def test_whoever_is_killed_while_writing_leaves_no_key(
     keyring: FileKeyring, tmp_path: Path
 ) -> None:
-    writer = multiprocessing.get_context("spawn").Process(
-        target=create_and_be_killed, args=(tmp_path,)
+    writer = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", CREATE_AND_BE_KILLED, str(tmp_path), str(SOMEBODY)
     )
-    writer.start()
-    await asyncio.to_thread(writer.join)
-    assert writer.exitcode == -signal.SIGXFSZ
+    assert await writer.wait() == -signal.SIGXFSZ
     assert len(names(tmp_path)) == 2, "the mark, and what was written so far"
     assert await keyring.load(SOMEBODY) is None
     key = await keyring.create(SOMEBODY)
