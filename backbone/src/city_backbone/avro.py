@@ -16,12 +16,19 @@ cut off. Raises, of bytes that are none of the schema's, whatever reading them d
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
+_EIGHT = Struct("<Q").unpack_from
 _MOST_BITS = 64
-_LENGTH = (
+_SIZED = (
     "n = data[at]",
-    "if n & 0x81: n, at = length(data, at)",
-    "else: at += 1; n >>= 1",
+    "if n & 0x81:",
+    "    n, at = length(data, at)",
+    "    end = at + n",
+    "else:",
+    "    at += 1",
+    "    end = at + (n >> 1)",
 )
+# In one byte there is room for so many symbols or branches.
+_IN_A_BYTE = 64
 
 
 class _Unknown(Exception):
@@ -53,11 +60,11 @@ def reader(schema: Any, without: Collection[str] = ()) -> Reader | None:
 
 
 class _Made:
-    """The text of functions: one for the whole, and one for each named record inside."""
+    """The text of functions: one for the whole, and one for each record that has itself inside."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.symbols: dict[str, tuple[str, ...]] = {}
+        self.symbols: dict[str, dict[int, str]] = {}
         self._named: dict[str, Any] = {}
         self._functions: dict[str, str] = {}
         self._count = 0
@@ -65,23 +72,25 @@ class _Made:
     def function(self, schema: Any, without: frozenset[str] = frozenset()) -> str:
         name = self._new("read")
         if isinstance(schema, dict) and "fields" in schema:
-            self._named[schema["name"]] = schema
             if not without:
                 self._functions[schema["name"]] = name
-        if not isinstance(schema, dict) or "fields" not in schema:
-            body = [*self._value(schema, "v"), "return v, at"]
+            body = self._record(schema, "v", without)
         else:
-            body, parts = [], []
-            for field in schema["fields"]:
-                value = self._new("v")
-                if field["name"] in without:
-                    body += self._skip(field["type"], value)
-                else:
-                    body += self._value(field["type"], value)
-                    parts.append(f"{field['name']!r}: {value}")
-            body.append(f"return {{{', '.join(parts)}}}, at")
-        self.lines += [f"def {name}(data, at):", *_indented(body)]
+            body = self._value(schema, "v")
+        self.lines += [f"def {name}(data, at):", *_indented([*body, "return v, at"])]
         return name
+
+    def _record(self, schema: Any, into: str, without: frozenset[str] = frozenset()) -> list[str]:
+        self._named[schema["name"]] = schema
+        body, parts = [], []
+        for field in schema["fields"]:
+            value = self._new("v")
+            if field["name"] in without:
+                body += self._skip(field["type"], value)
+            else:
+                body += self._value(field["type"], value)
+                parts.append(f"{field['name']!r}: {value}")
+        return [*body, f"{into} = {{{', '.join(parts)}}}"]
 
     def _value(self, schema: Any, into: str) -> list[str]:
         """Lines that read a value at `at` into a variable, and move `at` behind it."""
@@ -94,12 +103,14 @@ class _Made:
                 call = {("long", "timestamp-micros"): "time", ("int", "date"): "day"}
                 if (kind, logical) not in call:
                     raise _Unknown(logical)
-                return ["n, at = long(data, at)", f"{into} = {call[kind, logical]}(n)"]
+                return [f"{into}, at = {call[kind, logical]}(data, at)"]
             case {"type": "enum", "name": name, "symbols": symbols}:
                 self._named[name] = schema
                 known = self._new("symbols")
-                self.symbols[known] = tuple(symbols)
-                return [*_LENGTH, f"{into} = {known}[n]"]
+                if len(symbols) > _IN_A_BYTE:
+                    raise _Unknown(name)
+                self.symbols[known] = {2 * place: one for place, one in enumerate(symbols)}
+                return [f"{into} = {known}[data[at]]", "at += 1"]
             case {"type": "array", "items": items}:
                 item = self._new("v")
                 body = [*self._value(items, item), f"{into}.append({item})"]
@@ -108,9 +119,10 @@ class _Made:
                 key, value = self._new("v"), self._new("v")
                 body = [*self._simple("string", key), *self._value(values, value)]
                 return [f"{into} = {{}}", *self._blocks([*body, f"{into}[{key}] = {value}"])]
-            case {"type": "record", "name": name}:
-                function = self._functions.get(name) or self.function(schema)
-                return [f"{into}, at = {function}(data, at)"]
+            case {"type": "record"} if _names_itself(schema):
+                return [f"{into}, at = {self.function(schema)}(data, at)"]
+            case {"type": "record"}:
+                return self._record(schema, into)
             case {"type": str() as kind}:
                 return self._simple(kind, into)
         raise _Unknown(schema)
@@ -120,10 +132,9 @@ class _Made:
             case "null":
                 return [f"{into} = None"]
             case "string":
-                text = f"{into} = data[at : at + n].decode()"
-                return [*_LENGTH, text, "at += n"]
+                return [*_SIZED, f"{into} = data[at:end].decode()", "at = end"]
             case "bytes":
-                return [*_LENGTH, f"{into} = data[at : at + n]", "at += n"]
+                return [*_SIZED, f"{into} = data[at:end]", "at = end"]
             case "long" | "int":
                 return [f"{into}, at = long(data, at)"]
             case "double":
@@ -137,12 +148,14 @@ class _Made:
         raise _Unknown(kind)
 
     def _union(self, branches: list[Any], into: str) -> list[str]:
+        if len(branches) > _IN_A_BYTE:
+            raise _Unknown(branches)
         which = self._new("n")
-        lines = [*_LENGTH, f"{which} = n"]
+        lines = [f"{which} = data[at]", "at += 1"]
         for number, branch in enumerate(branches):
             word = "elif" if number else "if"
             lines += [
-                f"{word} {which} == {number}:",
+                f"{word} {which} == {2 * number}:",
                 *_indented(self._value(branch, into)),
             ]
         return [*lines, "else:", f"    raise IndexError('union: no branch', {which})"]
@@ -165,7 +178,7 @@ class _Made:
             case {"logicalType": _, "type": "long" | "int"} | "long" | "int":
                 return ["while data[at] > 0x7F: at += 1", "at += 1"]
             case "string" | "bytes":
-                return [*_LENGTH, "at += n"]
+                return [*_SIZED, "at = end"]
         return self._value(schema, into)
 
     def _new(self, word: str) -> str:
@@ -197,9 +210,34 @@ def _length(data: bytes, at: int) -> tuple[int, int]:
     return number, at
 
 
-def _time(micros: int) -> datetime:
-    return _EPOCH + timedelta(0, 0, micros)
+def _time(data: bytes, at: int) -> tuple[datetime, int]:
+    """Those of 1979 to 2527 are of eight groups of seven bits, drawn together all at once."""
+    if at + 8 <= len(data):
+        (n,) = _EIGHT(data, at)
+        if n & 0x8080808080808080 == 0x0080808080808080 and not n & 1:
+            n = n & 0x7F007F007F007F | (n & 0x7F007F007F007F00) >> 1
+            n = n & 0x3FFF00003FFF | (n & 0x3FFF00003FFF0000) >> 2
+            n = n & 0xFFFFFFF | (n & 0xFFFFFFF00000000) >> 4
+            return _EPOCH + timedelta(0, 0, n >> 1), at + 8
+    micros, at = _long(data, at)
+    return _EPOCH + timedelta(0, 0, micros), at
 
 
-def _day(days: int) -> date:
-    return date.fromordinal(_EPOCH_DAY + days)
+def _day(data: bytes, at: int) -> tuple[date, int]:
+    days, at = _long(data, at)
+    return date.fromordinal(_EPOCH_DAY + days), at
+
+
+def _names_itself(schema: Any) -> bool:
+    """Whether a record's name is met again inside it."""
+
+    def met(part: Any) -> bool:
+        if isinstance(part, dict):
+            return any(met(part[key]) for key in ("type", "items", "values") if key in part) or any(
+                met(field["type"]) for field in part.get("fields", ())
+            )
+        if isinstance(part, list):
+            return any(met(branch) for branch in part)
+        return bool(part == schema["name"])
+
+    return any(met(field["type"]) for field in schema["fields"])

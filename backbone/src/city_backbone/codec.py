@@ -10,11 +10,14 @@ from typing import Any
 
 import fastavro
 import fastavro.validation
+import structlog
 
-from city_backbone import avro
+from city_backbone import avro, avro_writer
 from city_backbone.errors import InvalidEvent, Undecodable
 from city_backbone.registration import Registration
 from city_backbone.registry import SchemaRegistry
+
+log = structlog.get_logger()
 
 _FRAME = struct.Struct(">bI")
 
@@ -25,7 +28,7 @@ class Codec:
     def __init__(self, registration: Registration, registry: SchemaRegistry) -> None:
         self._registration = registration
         self._registry = registry
-        self._writers: dict[str, tuple[bytes, Any]] = {}
+        self._writers: dict[str, _Written] = {}
         self._readers: dict[str, Any] = {}
         self._parsed: dict[int, Any] = {}
         self._ways: dict[tuple[str, int], avro.Reader] = {}
@@ -36,7 +39,7 @@ class Codec:
         for produced in self._registration.produces:
             schema = json.loads((events / produced.schema_file).read_text())
             schema_id = await self._registry.writer_id(produced.subject, schema)
-            self._writers[produced.topic] = (_FRAME.pack(0, schema_id), _parse(schema))
+            self._writers[produced.topic] = _Written(_FRAME.pack(0, schema_id), _parse(schema))
         for consumed in self._registration.consumes:
             if consumed.schema_file:
                 self._readers[consumed.topic] = _load(events / consumed.schema_file)
@@ -44,16 +47,13 @@ class Codec:
     def encode(self, topic: str, data: Mapping[str, Any]) -> bytes:
         """Raises InvalidEvent naming the field that does not fit the topic's schema."""
         try:
-            frame, schema = self._writers[topic]
+            written = self._writers[topic]
         except KeyError:
             raise InvalidEvent(f"{topic}: not under produces in service.yaml") from None
-        buffer = io.BytesIO()
-        buffer.write(frame)
         try:
-            fastavro.schemaless_writer(buffer, schema, data)
+            return written.write(data)
         except Exception as error:  # fastavro raises what Python's types do; validate() names it
-            raise InvalidEvent(f"{topic}: {_explain(data, schema) or error}") from error
-        return buffer.getvalue()
+            raise InvalidEvent(f"{topic}: {_explain(data, written.schema) or error}") from error
 
     async def decode(self, topic: str, value: bytes | None) -> dict[str, Any]:
         """Raises Undecodable, or RegistryUnavailable for an id never seen while it is away."""
@@ -86,6 +86,27 @@ class Codec:
         surplus = () if reader is None else _surplus(writer, reader)
         made = None if surplus is None else avro.reader(writer, surplus)
         return made or partial(_by_fastavro, writer, None if surplus == () else reader)
+
+
+class _Written:
+    """How the events of one topic are written: by a function made for their schema, and by fastavro
+    what that one does not know."""
+
+    def __init__(self, frame: bytes, schema: Any) -> None:
+        self.schema = schema
+        self._frame = frame
+        self._made = avro_writer.writer(schema, frame)
+
+    def write(self, data: Mapping[str, Any]) -> bytes:
+        if self._made is not None:
+            try:
+                return self._made(data)
+            except Exception as error:  # an unusual value; fastavro says whether it is a wrong one
+                log.debug("left to fastavro", error=type(error).__name__)
+        buffer = io.BytesIO()
+        buffer.write(self._frame)
+        fastavro.schemaless_writer(buffer, self.schema, data)
+        return buffer.getvalue()
 
 
 def _schema_id(value: bytes) -> int:

@@ -14,6 +14,10 @@ Headers: TypeAlias = Sequence[tuple[str, bytes]]
 IncomingHeaders: TypeAlias = Sequence[tuple[str, bytes | None]]
 
 CONTENT_TYPE = b"application/avro"
+_REQUIRED = ("ce_id", "ce_source", "ce_type", "ce_time")
+# A UUID cannot be changed; these are how its own class made it so.
+_set_int, _set_is_safe = (UUID.__dict__[slot].__set__ for slot in ("int", "is_safe"))
+_UNKNOWN = SafeUUID.unknown
 _NAMESPACE = UUID("5f6a2f64-3c5c-5d0e-9a6b-0e5f6d1c7a11")
 
 
@@ -44,6 +48,10 @@ class OutgoingEvent:
     id: UUID
     time: datetime
     data: Mapping[str, Any]
+
+
+# What a named tuple's own __new__ ends in, without its ten names.
+_new = tuple.__new__
 
 
 def event_id(*parts: object) -> UUID:
@@ -84,40 +92,39 @@ def event_from_record(
     data: dict[str, Any],
 ) -> Event:
     """Raises Undecodable naming the header or key that is missing or malformed."""
-    attributes = dict(headers)
     if key is None:
         raise Undecodable("key: missing, expected the entity's id")
+    attributes: dict[str, Any] = dict(headers)
     try:
-        time = datetime.fromisoformat(_attribute(attributes, "ce_time"))
+        time = datetime.fromisoformat(attributes["ce_time"].decode())
         if time.tzinfo is not UTC:
             if time.tzinfo is None:
                 raise Undecodable("header ce_time: expected a time zone")
             time = time.astimezone(UTC)
         subject = attributes.get("ce_subject")
-        return Event(
-            _uuid(_attribute(attributes, "ce_id")),
-            topic,
-            partition,
-            offset,
-            key.decode(),
-            _attribute(attributes, "ce_type"),
-            _attribute(attributes, "ce_source"),
-            (key if subject is None else subject).decode(),
-            time,
-            data,
+        return _new(
+            Event,
+            (
+                _uuid(attributes["ce_id"].decode()),
+                topic,
+                partition,
+                offset,
+                key.decode(),
+                attributes["ce_type"].decode(),
+                attributes["ce_source"].decode(),
+                (key if subject is None else subject).decode(),
+                time,
+                data,
+            ),
         )
+    except (KeyError, AttributeError):
+        missing = next(name for name in _REQUIRED if attributes.get(name) is None)
+        raise Undecodable(f"header {missing}: missing, expected CloudEvents 1.0") from None
+    except UnicodeDecodeError as error:
+        of = [f"header {name}" for name, value in attributes.items() if value == error.object]
+        raise Undecodable(f"{of[0] if of else 'key'}: expected UTF-8") from None
     except (ValueError, OverflowError) as error:
         raise Undecodable(f"headers: {error}") from error
-
-
-def _attribute(attributes: Mapping[str, bytes | None], name: str) -> str:
-    value = attributes.get(name)
-    if value is None:
-        raise Undecodable(f"header {name}: missing, expected CloudEvents 1.0")
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        raise Undecodable(f"header {name}: expected UTF-8") from None
 
 
 def _uuid(text: str) -> UUID:
@@ -126,6 +133,6 @@ def _uuid(text: str) -> UUID:
     if len(digits) != 32:
         return UUID(text)
     identity = UUID.__new__(UUID)
-    object.__setattr__(identity, "int", int(digits, 16))
-    object.__setattr__(identity, "is_safe", SafeUUID.unknown)
+    _set_int(identity, int(digits, 16))
+    _set_is_safe(identity, _UNKNOWN)
     return identity

@@ -1,9 +1,10 @@
 """The outbox: events written in the transaction of the change they tell of."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from city_backbone.codec import Codec
 from city_backbone.database import Connection
@@ -65,7 +66,7 @@ async def add_records(connection: Connection, records: Sequence[Record]) -> None
             [record.topic for record in records],
             [record.key for record in records],
             [record.value for record in records],
-            [json.dumps(pack_headers(record.headers)) for record in records],
+            [msgspec.json.encode(pack_headers(record.headers)).decode() for record in records],
             CHANNEL,
         ),
     )

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 import aiokafka.errors
+import msgspec
 import psycopg
 import structlog
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
@@ -96,7 +97,7 @@ class Relay:
         now = time.monotonic()
         self._paused = {topic: until for topic, until in self._paused.items() if until > now}
         selected = await connection.execute(
-            "select id, topic, key, value, headers, created_at from outbox"
+            "select id, topic, key, value, headers::text, created_at from outbox"
             " where topic <> all(%s) order by id limit %s",
             (list(self._paused), self._settings.batch),
         )
@@ -105,7 +106,12 @@ class Relay:
         if not rows:
             return False
         records = [
-            Record(row["topic"], row["key"], row["value"], unpack_headers(row["headers"]))
+            Record(
+                row["topic"],
+                row["key"],
+                row["value"],
+                unpack_headers(msgspec.json.decode(row["headers"])),
+            )
             for row in rows
         ]
         outcomes = await self._publisher.publish(records)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import fastavro
 import pytest
 from city_backbone import avro
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 ROOT = Path(__file__).parents[3]
@@ -117,6 +117,7 @@ def test_a_field_left_out_is_passed_over(name: str, data: st.DataObject) -> None
     assert _reader(schema, (without,))(written, 0) == (expected, len(written))
 
 
+@settings(max_examples=300)
 @given(data=st.data())
 def test_bytes_that_were_changed_are_read_as_fastavro_reads_them_or_not_at_all(
     data: st.DataObject,
@@ -128,8 +129,9 @@ def test_bytes_that_were_changed_are_read_as_fastavro_reads_them_or_not_at_all(
     try:
         value, end = _reader(schema)(bytes(written), 0)
     except Exception:
-        assume(False)
-    assume(end <= len(written))
+        return
+    if end > len(written):
+        return
     # By their text, since a number that is none is not equal to itself.
     assert repr(value) == repr(_reference(schema, bytes(written)))
 
@@ -165,7 +167,7 @@ def test_blocks_with_their_size_in_bytes_are_read() -> None:
     ],
 )
 def test_a_number_that_cannot_be_is_refused(kind: Any, written: list[int]) -> None:
-    with pytest.raises((ValueError, IndexError)):
+    with pytest.raises((ValueError, LookupError)):
         _reader(fastavro.parse_schema(kind))(bytes(written), 0)
 
 

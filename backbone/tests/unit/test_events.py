@@ -99,7 +99,7 @@ def test_a_missing_header_is_named(name: str) -> None:
         ("ce_time", b"yesterday", "isoformat"),
         ("ce_time", b"2021-03-04T05:06:07", "time zone"),
         ("ce_time", b"0001-01-01T00:00:00+09:00", "out of range"),
-        ("ce_subject", b"\xff", "utf-8"),
+        ("ce_subject", b"\xff", "ce_subject: expected UTF-8"),
     ],
 )
 def test_a_malformed_header_says_what_was_expected(name: str, value: bytes, reason: str) -> None:
@@ -110,7 +110,7 @@ def test_a_malformed_header_says_what_was_expected(name: str, value: bytes, reas
 def test_a_record_without_a_key_is_no_event() -> None:
     with pytest.raises(Undecodable, match="key: missing"):
         from_record(key=None)
-    with pytest.raises(Undecodable, match="utf-8"):
+    with pytest.raises(Undecodable, match="key: expected UTF-8"):
         from_record(key=b"\xff")
 
 

@@ -20,7 +20,10 @@ def event_time(record: ConsumerRecord) -> float:
 
 def producer_link(record: ConsumerRecord) -> trace.Link | None:
     """A link to the producer's span when the source decided to sample it."""
-    header = _header(record, "traceparent")
+    headers = record.headers
+    # Where our own producers have it.
+    last = headers[-1] if headers else ("", None)
+    header = (last[1] or b"") if last[0] == "traceparent" else _header(record, "traceparent")
     if header[-1:] not in _SAMPLED:
         return None
     traceparent = header.decode("ascii", "replace")

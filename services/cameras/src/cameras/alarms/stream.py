@@ -12,7 +12,7 @@ from city_backbone.stream.worker import Refusal
 from cameras.alarms import alarm, store, store_watches
 from cameras.alarms.alarm import Alarm, Site, alarm_id
 from cameras.alarms.ledger import Ledger
-from cameras.alarms.rulebook import Rulebook, micros
+from cameras.alarms.rulebook import Rulebook, Terms, micros
 from cameras.alarms.store_rules import Rules
 from cameras.alarms.store_watches import Key, Stored
 from cameras.alarms.telemetry import Metrics
@@ -48,9 +48,9 @@ class Detections:
         rules = self._rules.known()
         if rules is None:
             return events
-        watched, outcomes = sort(events, rules)
+        taken, outcomes = pick(events, rules)
         self._metrics.detected(outcomes)
-        return [event for taken in watched.values() for event, _ in taken]
+        return [event for event, _ in taken]
 
     async def handle(self, connection: Connection, events: Sequence[Event]) -> Sequence[Refusal]:
         """Subscription handler; refuses what is too late, and alarms at no registered site."""
@@ -103,25 +103,40 @@ class Detections:
         await self._ledger.record(connection, steps)
 
 
-def sort(events: Sequence[Event], rules: Rulebook) -> _Sorted:
-    """By site and kind, what their rules take; the others need no state at all."""
-    watched: dict[Key, list[tuple[Event, Detection]]] = {}
+def pick(
+    events: Sequence[Event], rules: Rulebook
+) -> tuple[list[tuple[Event, Terms]], Counter[str]]:
+    """What some rule takes, with its terms; the others need no state at all."""
+    taken: list[tuple[Event, Terms]] = []
     ignored = unsure = 0
-    pick = rules.pick
     for event in events:
         data = event.data
-        kind, purpose, at = data["kind"], data["purpose"], micros(data["detected_at"])
-        terms = pick(kind, purpose, at)
+        terms = rules.pick(data["kind"], data["purpose"], micros(data["detected_at"]))
         if terms is None:
             ignored += 1
         elif data["confidence"] >= terms.min_confidence:
-            detection = Detection(
-                data["detection_id"], data["camera_id"], data["track_id"], purpose, at, terms
-            )
-            watched.setdefault((data["site_id"], kind), []).append((event, detection))
+            taken.append((event, terms))
         else:
             unsure += 1
-    return _Sorted(watched, Counter(ignored=ignored, unsure=unsure))
+    return taken, Counter(ignored=ignored, unsure=unsure)
+
+
+def sort(events: Sequence[Event], rules: Rulebook) -> _Sorted:
+    """By site and kind, what their rules take."""
+    taken, outcomes = pick(events, rules)
+    watched: dict[Key, list[tuple[Event, Detection]]] = {}
+    for event, terms in taken:
+        data = event.data
+        detection = Detection(
+            data["detection_id"],
+            data["camera_id"],
+            data["track_id"],
+            data["purpose"],
+            micros(data["detected_at"]),
+            terms,
+        )
+        watched.setdefault((data["site_id"], data["kind"]), []).append((event, detection))
+    return _Sorted(watched, outcomes)
 
 
 def fold(

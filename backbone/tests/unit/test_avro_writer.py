@@ -1,0 +1,184 @@
+"""What is written by a function made for a schema is what fastavro writes."""
+
+import io
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import fastavro
+import pytest
+from city_backbone import avro_writer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+ROOT = Path(__file__).parents[3]
+SHIPPED = sorted(ROOT.glob("services/*/events/**/*.avsc"))
+TRIAL: dict[str, Any] = {
+    "type": "record",
+    "name": "city.trial.v1.Trial",
+    "fields": [
+        {"name": "on", "type": {"type": "int", "logicalType": "date"}},
+        {"name": "at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+        {"name": "raw", "type": "bytes"},
+        {"name": "by", "type": {"type": "map", "values": ["null", "boolean"]}},
+        {"name": "kind", "type": {"type": "enum", "name": "Kind", "symbols": ["A", "B"]}},
+        {"name": "was", "type": ["Kind", "null"]},
+        {"name": "many", "type": {"type": "array", "items": ["null", "double"]}},
+        {"name": "few", "type": "int", "default": 7},
+        {"name": "nothing", "type": "null"},
+        {
+            "name": "places",
+            "type": {
+                "type": "array",
+                "items": {
+                    "type": "record",
+                    "name": "Place",
+                    "fields": [{"name": "words", "type": "string"}, {"name": "n", "type": "long"}],
+                },
+            },
+        },
+        {"name": "last", "type": ["null", "Place"]},
+    ],
+}
+SCHEMAS = {path.stem: json.loads(path.read_text()) for path in SHIPPED} | {"trial": TRIAL}
+USUAL: dict[str, Any] = {
+    "on": date(2026, 11, 26),
+    "at": datetime(2026, 11, 26, 9, 0, tzinfo=UTC),
+    "raw": b"raw",
+    "by": {"세종": True},
+    "kind": "A",
+    "was": None,
+    "many": [None, 1.5],
+    "few": 3,
+    "nothing": None,
+    "places": [{"words": "아름동", "n": -1}],
+    "last": {"words": "x" * 200, "n": 2**62},
+}
+
+Named: TypeAlias = dict[str, st.SearchStrategy[Any]]
+
+
+def values(schema: Any, named: Named) -> st.SearchStrategy[Any]:
+    """Of a parsed schema."""
+    match schema:
+        case "null":
+            return st.none()
+        case "boolean":
+            return st.booleans()
+        case "string":
+            return st.text()
+        case "bytes":
+            return st.binary()
+        case "double":
+            return st.floats() | st.integers(-(2**53), 2**53)
+        case "int":
+            return st.integers(-(2**31), 2**31 - 1)
+        case "long":
+            return st.integers(-(2**63), 2**63 - 1)
+        case str():
+            return named[schema]
+        case list():
+            return st.one_of([values(branch, named) for branch in schema])
+        case {"logicalType": "timestamp-micros"}:
+            return st.datetimes(datetime(1, 1, 2), timezones=st.just(UTC))
+        case {"logicalType": "date"}:
+            return st.dates()
+        case {"symbols": symbols}:
+            named[schema["name"]] = st.sampled_from(symbols)
+            return named[schema["name"]]
+        case {"items": items}:
+            return st.lists(values(items, named), max_size=3)
+        case {"values": items}:
+            return st.dictionaries(st.text(), values(items, named), max_size=3)
+        case {"fields": fields}:
+            named[schema["name"]] = st.fixed_dictionaries(
+                {field["name"]: values(field["type"], named) for field in fields}
+            )
+            return named[schema["name"]]
+    raise AssertionError(f"a type that no test value is made of: {schema}")
+
+
+def _writer(schema: Any, before: bytes = b"") -> avro_writer.Writer:
+    made = avro_writer.writer(schema, before)
+    assert made is not None, "a type that is left to fastavro"
+    return made
+
+
+def _reference(schema: Any, value: Mapping[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    fastavro.schemaless_writer(buffer, schema, value)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+@settings(max_examples=20)
+@given(data=st.data())
+def test_every_value_of_every_shipped_schema_is_written_as_fastavro_writes_it(
+    name: str, data: st.DataObject
+) -> None:
+    schema: Any = fastavro.parse_schema(SCHEMAS[name])
+    value = data.draw(values(schema, {}))
+    assert _writer(schema, b"frame")(value) == b"frame" + _reference(schema, value)
+
+
+@given(data=st.data())
+def test_a_value_that_does_not_fit_is_written_as_fastavro_writes_it_or_not_at_all(
+    data: st.DataObject,
+) -> None:
+    schema: Any = fastavro.parse_schema(TRIAL)
+    other = st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(2**70), 2**70),
+        st.floats(),
+        st.text(),
+        st.binary(),
+        st.dates(),
+        st.datetimes(),
+        st.lists(st.text(), max_size=2),
+        st.dictionaries(st.text(), st.integers(), max_size=2),
+        st.just({"words": "x"}),
+        st.just(({"words": "x", "n": 1},)),
+    )
+    value = USUAL | {data.draw(st.sampled_from(sorted(USUAL))): data.draw(other)}
+    try:
+        written = _writer(schema)(value)
+    except Exception:
+        return
+    assert written == _reference(schema, value)
+
+
+def test_times_of_all_lengths() -> None:
+    schema: Any = fastavro.parse_schema(TRIAL)
+    for year in (1, 1969, 1970, 1978, 1979, 2026, 2527, 2528, 9999):
+        for at in (
+            datetime(year, 1, 1, tzinfo=UTC),
+            datetime(year, 12, 31, 23, 59, 59, 999_999, UTC),
+        ):
+            assert _writer(schema)(USUAL | {"at": at}) == _reference(schema, USUAL | {"at": at})
+
+
+@pytest.mark.parametrize("left_out", sorted(USUAL))
+def test_a_field_that_is_missing_is_left_to_fastavro(left_out: str) -> None:
+    value = {name: part for name, part in USUAL.items() if name != left_out}
+    with pytest.raises(KeyError, match=left_out):
+        _writer(fastavro.parse_schema(TRIAL))(value)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "float",
+        {"type": "fixed", "name": "F", "size": 2},
+        ["null", "string", "long"],
+        {"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 2},
+        {"type": "int", "logicalType": "time-millis"},
+        ["null", "T"],
+    ],
+)
+def test_a_type_that_is_not_known_is_left_to_fastavro(kind: Any) -> None:
+    schema = {"type": "record", "name": "T", "fields": [{"name": "f", "type": kind}]}
+    assert avro_writer.writer(fastavro.parse_schema(schema)) is None
+    assert avro_writer.writer(fastavro.parse_schema("string")) is None
