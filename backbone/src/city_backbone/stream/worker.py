@@ -26,7 +26,8 @@ from city_backbone.stream.transport import Batch
 log = structlog.get_logger()
 tracer = trace.get_tracer("city_backbone")
 
-# Records decoded before anything else of this process has its turn: two milliseconds or so.
+# Records decoded before anything else of this process has its turn: two milliseconds or so. And
+# those without effect are let go, so that a processor's cache holds what is worked on.
 _IN_ONE_GO = 250
 
 
@@ -97,6 +98,11 @@ class _Sorted:
         offsets = {event.offset for event in events}
         kept = [(record, event) for record, event in self.events if event.offset in offsets]
         return _Sorted(kept, self.failures, self.parked)
+
+    def extend(self, part: "_Sorted") -> None:
+        self.events += part.events
+        self.failures += part.failures
+        self.parked += part.parked
 
     def __bool__(self) -> bool:
         return bool(self.events or self.failures or self.parked)
@@ -182,18 +188,24 @@ class Worker:
 
     async def attempt(self, topic: str, records: Sequence[ConsumerRecord]) -> None:
         """Once: all in one transaction; when that fails, event by event. Raises Transient."""
-        sorted_ = await self._sort(topic, records)
         relevant = self._subscriptions[topic].relevant
-        whole = len(sorted_.events)
-        if relevant is not None and whole:
-            sorted_ = sorted_.of(relevant([event for _, event in sorted_.events]))
+        sorted_, whole = _Sorted(), 0
+        held: set[bytes | None] = set()
+        for start in range(0, len(records), _IN_ONE_GO):
+            if start:
+                await asyncio.sleep(0)
+            part = await self._sort(topic, records[start : start + _IN_ONE_GO], held)
+            whole += len(part.events)
+            if relevant is not None and part.events:
+                part = part.of(relevant([event for _, event in part.events]))
+            sorted_.extend(part)
         if sorted_:
             await self._settle(topic, sorted_)
         self._count(topic, handled=whole - len(sorted_.events))
 
     async def retry_parked(self, record: ConsumerRecord) -> bool:
         """Whether a parked record could be settled now. Raises Transient."""
-        sorted_ = await self._sort(record.topic, [record])
+        sorted_ = await self._sort(record.topic, [record], set())
         if sorted_.parked:
             return False
         await self._settle(record.topic, sorted_, waited=True)
@@ -242,13 +254,13 @@ class Worker:
                 await self._commit(topic, _Sorted(failures=[failure]), waited)
         return handled, parked
 
-    async def _sort(self, topic: str, records: Sequence[ConsumerRecord]) -> _Sorted:
+    async def _sort(
+        self, topic: str, records: Sequence[ConsumerRecord], held: set[bytes | None]
+    ) -> _Sorted:
+        """`held` are the keys that wait behind one that is parked; it grows."""
         sorted_ = _Sorted()
-        held: set[bytes | None] = set()
         compacted = self._subscriptions[topic].compacted
-        for number, record in enumerate(records, 1):
-            if number % _IN_ONE_GO == 0:
-                await asyncio.sleep(0)
+        for record in records:
             if compacted and record.value is None:
                 continue
             if record.key in held:
