@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha1
 from typing import Any, NamedTuple, TypeAlias
-from uuid import UUID, SafeUUID, uuid5
+from uuid import UUID, SafeUUID
 
 from opentelemetry.propagate import inject
 
@@ -18,6 +19,8 @@ _REQUIRED = ("ce_id", "ce_source", "ce_type", "ce_time")
 # A UUID cannot be changed; these are how its own class made it so.
 _set_int, _set_is_safe = (UUID.__dict__[slot].__set__ for slot in ("int", "is_safe"))
 _UNKNOWN = SafeUUID.unknown
+_VERSION_5 = 5 << 76 | 2 << 62
+_NO_VERSION = ~(15 << 76 | 3 << 62)
 _NAMESPACE = UUID("5f6a2f64-3c5c-5d0e-9a6b-0e5f6d1c7a11")
 
 
@@ -56,7 +59,10 @@ _new = tuple.__new__
 
 def event_id(*parts: object) -> UUID:
     """The UUIDv5 of what caused an event: the same cause has the same id, however often it runs."""
-    return uuid5(_NAMESPACE, "/".join(str(part) for part in parts))
+    name = "/".join([str(part) for part in parts])
+    hashed = sha1(_NAMESPACE.bytes + name.encode(), usedforsecurity=False).digest()
+    number = int.from_bytes(hashed[:16], "big")
+    return _uuid_of(number & _NO_VERSION | _VERSION_5)  # as uuid5 does, at half its cost
 
 
 def trace_headers() -> Headers:
@@ -132,7 +138,11 @@ def _uuid(text: str) -> UUID:
     digits = text.replace("-", "")
     if len(digits) != 32:
         return UUID(text)
+    return _uuid_of(int(digits, 16))
+
+
+def _uuid_of(number: int) -> UUID:
     identity = UUID.__new__(UUID)
-    _set_int(identity, int(digits, 16))
+    _set_int(identity, number)
     _set_is_safe(identity, _UNKNOWN)
     return identity

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import pytest
 from city_backbone.errors import Undecodable
 from city_backbone.events import (
+    _NAMESPACE,
     Event,
     OutgoingEvent,
     _uuid,
@@ -41,6 +42,11 @@ def from_record(
 def test_the_id_of_a_cause_never_changes() -> None:
     assert event_id("sensors", "PM10", 17) == UUID("c5c01aaf-393f-5b78-b597-cfe50249f18e")
     assert event_id("sensors", "PM10", 17) != event_id("sensors", "PM10", 18)
+
+
+@given(st.text())
+def test_an_id_is_the_standard_librarys_of_its_name(name: str) -> None:
+    assert event_id(name) == uuid5(_NAMESPACE, name)
 
 
 def test_headers_are_cloudevents_in_binary_mode() -> None:
