@@ -31,6 +31,8 @@ from loadtests.driver.wire import (
 
 # From when all are ready until the first call.
 _LEAD_MICROS = 1_000_000
+# What shards send is not among what they wrote until it is whole.
+_ARRIVING = "arriving"
 
 
 class ShardError(Exception):
@@ -167,12 +169,14 @@ class Coordinator:
                     await self._begin.wait()
                     await line.send(Begin(micros=self._start))
                 case Piece(name=name, data=data) if self._collected is not None:
-                    place = self._collected / SHARDS / str(number)
+                    place = self._collected / _ARRIVING / str(number)
                     await asyncio.to_thread(_append, place, name, base64.b64decode(data))
                     continue
                 case Progress() as progress:
                     shard.outcomes, shard.under_way = progress.outcomes, progress.under_way
                 case Done() as done:
+                    if self._collected is not None:
+                        await asyncio.to_thread(_arrived, self._collected, str(number))
                     shard.offset = Offset(done.offset, done.uncertainty)
                     shard.stopped, shard.under_way, shard.ended = done.stopped, 0, True
                 case Failed(why=why):
@@ -191,3 +195,10 @@ def _append(place: Path, name: str, data: bytes) -> None:
     place.mkdir(parents=True, exist_ok=True)
     with (place / name).open("ab") as file:
         file.write(data)
+
+
+def _arrived(collected: Path, shard: str) -> None:
+    arrived = collected / _ARRIVING / shard
+    arrived.mkdir(parents=True, exist_ok=True)
+    (collected / SHARDS).mkdir(exist_ok=True)
+    arrived.rename(collected / SHARDS / shard)

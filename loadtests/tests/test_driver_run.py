@@ -1,6 +1,7 @@
 """Runs of real shard processes: a common start, one whole, and ends of every kind."""
 
 import asyncio
+import base64
 import gzip
 import json
 import os
@@ -12,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from loadtests.driver.coordinator import ShardError
+from loadtests.driver.coordinator import Coordinator, ShardError
 from loadtests.driver.operations import UnknownOperationError
 from loadtests.driver.operations.calling import SettingError
 from loadtests.driver.plan import Plan, PlannedPhase, Rate
 from loadtests.driver.result import HISTORY, INTERVALS, SHARDS, Run
 from loadtests.driver.run import Standing, run
+from loadtests.driver.wire import Done, Hello, Line, Piece
 from loadtests.report.histograms import add, read
 
 _SOURCE = "domain.md, a line"
@@ -120,6 +122,23 @@ async def test_shards_of_other_machines_call_and_deliver(tmp_path: Path) -> None
         for name in (HISTORY, INTERVALS):
             part = Path(SHARDS) / str(shard) / name
             assert (here / part).read_bytes() == (there / part).read_bytes()
+
+
+async def test_what_a_lost_shard_has_sent_is_not_taken_for_whole(tmp_path: Path) -> None:
+    coordinator = Coordinator(_plan(tmp_path, shards=2), tmp_path)
+    async with asyncio.timeout(30), coordinator.listening():
+        for shard in range(2):
+            line = Line(*await asyncio.open_connection("127.0.0.1", coordinator.port))
+            await line.send(Hello(shard=shard, machine="another one"))
+            await line.read()
+            await line.send(Piece(name=HISTORY, data=base64.b64encode(b"whole").decode()))
+            if shard == 0:
+                await line.send(Done(offset=0, uncertainty=0, stopped=False))
+            await line.close()
+        with pytest.raises(ShardError, match="shard 1: the other side has gone"):
+            await coordinator.end()
+    (arrived,) = (tmp_path / SHARDS).iterdir()
+    assert (arrived.name, (arrived / HISTORY).read_bytes()) == ("0", b"whole")
 
 
 async def test_a_stopped_run_has_what_there_is(tmp_path: Path) -> None:
