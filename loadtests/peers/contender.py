@@ -92,4 +92,5 @@ CONTENDERS = (
     Contender("quixstreams", "quix", "quixstreams"),
     Contender("FastStream", "faststream_batch", "faststream"),
     Contender("stock Faust", "stock_faust"),
+    Contender("tuned Faust", "tuned_faust"),
 )

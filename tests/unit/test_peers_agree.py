@@ -23,8 +23,8 @@ from sensors.facts import AIR_QUALITY_ASSESSED, HOURLY_MEAN_COMPUTED
 from loadtests.city.cameras.background import Load
 from loadtests.peers import wire
 from loadtests.peers.contender import CONTENDERS
+from loadtests.peers.contenders.faust_agent import Table
 from loadtests.peers.contenders.quix import Stateful
-from loadtests.peers.contenders.stock_faust import Table
 from loadtests.peers.jobs import city, stage
 from loadtests.peers.jobs.alarms_city import CITY, SEED, seen
 from loadtests.peers.jobs.city import Outcome
@@ -95,7 +95,7 @@ def _loop(of: Stage[Any, Any], recorded: Sequence[OutgoingEvent]) -> list[Outgoi
     return told
 
 
-def _stock_faust(of: Stage[Any, Any], recorded: Sequence[OutgoingEvent]) -> list[OutgoingEvent]:
+def _faust(of: Stage[Any, Any], recorded: Sequence[OutgoingEvent]) -> list[OutgoingEvent]:
     table = Table(of, {})
     return [event for one in recorded for event in table.take(wire.encoded(one))]
 
@@ -154,7 +154,7 @@ def test_the_recorded_readings_have_means_and_assessments_of_many_hours(
 
 
 @pytest.mark.parametrize("job", JOBS)
-@pytest.mark.parametrize("contender", [_stock_faust, _quixstreams])
+@pytest.mark.parametrize("contender", [_faust, _quixstreams])
 def test_event_by_event_makes_what_the_loop_makes(
     job: str,
     contender: Callable[[Stage[Any, Any], Sequence[OutgoingEvent]], list[OutgoingEvent]],
