@@ -25,6 +25,7 @@ from loadtests.peers import wire
 from loadtests.peers.contender import CONTENDERS
 from loadtests.peers.contenders.faust_agent import Table
 from loadtests.peers.contenders.quix import Stateful
+from loadtests.peers.deadletter import Letter
 from loadtests.peers.jobs import city, stage
 from loadtests.peers.jobs.alarms_city import CITY, SEED, seen
 from loadtests.peers.jobs.city import Outcome
@@ -32,6 +33,7 @@ from loadtests.peers.jobs.stage import JOBS, Memory, Stage, places_json
 from loadtests.peers.task import Task
 
 BATCH = 500
+POISON = bytes(wire.FRAME_BYTES) + b"\xff" * 20
 SITES = CITY.places()
 FASTSTREAM = next(one for one in CONTENDERS if one.venv == "faststream")
 
@@ -113,24 +115,33 @@ class _State(dict[str, bytes]):
 def _quixstreams(of: Stage[Any, Any], recorded: Sequence[OutgoingEvent]) -> list[OutgoingEvent]:
     stateful, states = Stateful(of), {one.key: _State() for one in recorded}
     return [
-        event for one in recorded for event in stateful.take(wire.encoded(one), states[one.key])
+        event
+        for one in recorded
+        for event in stateful.take(
+            wire.encoded(one), one.key.encode(), wire.headers(one), states[one.key]
+        )
     ]
 
 
-def _faststream(job: str, recorded: Sequence[OutgoingEvent]) -> list[wire.Record]:
-    """FastStream's subscriber, by FastStream's own test client."""
+def _faststream(
+    job: str, recorded: Sequence[OutgoingEvent]
+) -> tuple[list[wire.Record], list[Letter]]:
+    """FastStream's subscriber, under FastStream's own test broker; among the records two that can
+    never be handled, one by its value and one by a header."""
     cores = sorted(os.sched_getaffinity(0))
     places = places_json(city.of(job).places())
     what = Task(
         job, city.of(job).topic, 3, len(recorded), "", job, "none", "", "", "", cores, "", 0, places
     )
-    values = [wire.encoded(one) for one in recorded]
-    batches = [values[start : start + BATCH] for start in range(0, len(values), BATCH)]
+    letters = [Letter(one.key.encode(), wire.encoded(one), wire.headers(one)) for one in recorded]
+    letters.insert(BATCH // 2, letters[0]._replace(value=POISON))
+    letters.insert(BATCH // 2 + 1, letters[0]._replace(headers=[("ce_id", b"\xff")]))
+    batches = [letters[start : start + BATCH] for start in range(0, len(letters), BATCH)]
     process = FASTSTREAM.start({}, "faststream_told")
     given = msgspec.json.encode(what) + b"\n" + msgspec.msgpack.encode(batches)
     out, error = process.communicate(given, timeout=120)
     assert process.returncode == 0, error.decode()
-    return msgspec.msgpack.decode(out, type=list[wire.Record])
+    return msgspec.msgpack.decode(out, type=tuple[list[wire.Record], list[Letter]])
 
 
 def test_the_loop_makes_the_alarms_that_the_service_makes(
@@ -165,7 +176,7 @@ def test_event_by_event_makes_what_the_loop_makes(
 
 
 @pytest.mark.timeout(300)
-def test_faststream_makes_of_batches_what_the_loop_makes(
+def test_faststream_makes_of_batches_what_the_loop_makes_and_buries_what_it_cannot_read(
     recorded: dict[str, Sequence[OutgoingEvent]],
 ) -> None:
     # Both jobs in one test, because workers of the suite must not install it beside each other.
@@ -175,5 +186,9 @@ def test_faststream_makes_of_batches_what_the_loop_makes(
         pytest.skip(f"FastStream cannot be installed, that it agrees was NOT tested: {error}")
     for job in JOBS:
         expected = _outcome(job, _loop(_stage(job), recorded[job]))
-        told = _faststream(job, recorded[job])
+        told, dead = _faststream(job, recorded[job])
         assert city.of(job).outcome(wire.told(*one) for one in told) == expected
+        added = [dict(one.headers) for one in dead]
+        offsets = [str(BATCH // 2 + place).encode() for place in range(2)]
+        assert [one["dlt_offset"] for one in added] == offsets
+        assert [one["dlt_reason"].split(b":")[0] for one in added] == [b"value", b"headers"]

@@ -9,6 +9,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from city_backbone.events import OutgoingEvent
 
 from loadtests.peers import wire
+from loadtests.peers.deadletter import Letter
 from loadtests.peers.task import Task
 
 
@@ -65,6 +66,13 @@ class Sender:
                     batch.append(**arguments)
             confirmations.append(await self._sent(batch, partition))
         return confirmations
+
+    async def send_letters(self, topic: str, letters: Sequence[Letter]) -> list[Awaitable[Any]]:
+        """Few, so each alone. Await what it returns: then they are confirmed."""
+        return [
+            await self._producer.send(topic, one.value, key=one.key, headers=one.headers)
+            for one in letters
+        ]
 
     async def _sent(self, batch: Any, partition: int) -> Awaitable[Any]:
         confirmation: Awaitable[Any] = await self._producer.send_batch(

@@ -1,14 +1,17 @@
 """FastStream with the service's guarantees: a batch subscriber whose states, positions and outbox
 are in PostgreSQL, in one transaction, and whose batch is acknowledged when what it tells is
-confirmed. Runs in a virtual environment of its own, because the project does not need FastStream.
+confirmed. A record that can never be handled goes to the department's dead letters, by the same
+outbox, and the rest of its batch goes on. Runs in a virtual environment of its own, because the
+project does not need FastStream.
 
 FastStream's own publish_batch has one set of headers for all events of a batch, and CloudEvents
 have one each; so batches are sent by the aiokafka loop's Sender, which costs less than its publish.
 """
 
 import asyncio
+import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
@@ -19,10 +22,11 @@ from aiokafka import ConsumerRecord
 from city_backbone.events import OutgoingEvent
 from psycopg import AsyncConnection
 
-from loadtests.peers import task, wire
+from loadtests.peers import deadletter, task, wire
 from loadtests.peers.contenders.aio import Sender
+from loadtests.peers.deadletter import Letter, PoisonError
 from loadtests.peers.jobs import stage
-from loadtests.peers.jobs.stage import Stage, by_key
+from loadtests.peers.jobs.stage import Stage, Taken
 from loadtests.peers.task import Result, Stopwatch, Task
 
 FETCH = 3_000
@@ -39,13 +43,55 @@ create table if not exists peers.inbox (event_id uuid primary key)
 _ONCE = ("means",)
 """Jobs in which an event that its topic has twice would count twice; an alarm knows its own."""
 
-Records = Sequence[tuple[bytes, bytes, list[tuple[str, bytes]]]]
-"""Key, value, headers."""
+
+class Outgoing(msgspec.Struct, array_like=True):
+    """Of a batch, a row of the outbox."""
+
+    told: Sequence[tuple[bytes, bytes, list[tuple[str, bytes]]]]
+    """Key, value, headers."""
+    dead: Sequence[Letter]
+
+    def __bool__(self) -> bool:
+        return bool(self.told or self.dead)
+
+
+class Sorted(NamedTuple):
+    """A batch: what can be handled, by its CloudEvents id, and what can not."""
+
+    events: Sequence[tuple[UUID, Taken[Any] | None]]
+    dead: Sequence[Letter]
 
 
 class Folded(NamedTuple):
     states: Mapping[str, bytes]
     told: Sequence[OutgoingEvent]
+
+
+def sort(of: Stage[Any, Any], records: Sequence[ConsumerRecord[Any, Any]]) -> Sorted:
+    events: list[tuple[UUID, Taken[Any] | None]] = []
+    dead: list[Letter] = []
+    read = deadletter.read
+    for one in records:
+        try:
+            events.append(read(of, one.key, one.value, one.headers))
+        except PoisonError as error:
+            where = one.topic, one.partition, one.offset
+            dead.append(deadletter.letter(*where, one.key, one.value, one.headers, str(error)))
+    return Sorted(events, dead)
+
+
+def by_key(events: Iterable[Taken[Any] | None]) -> dict[str, list[Any]]:
+    """Those that need state."""
+    taken: dict[str, list[Any]] = {}
+    for one in events:
+        if one is not None:
+            key, event = one
+            inputs = taken.get(key)
+            if inputs is None:
+                taken[key] = [event]
+            else:
+                inputs.append(event)
+    return taken
 
 
 def fold(
@@ -84,22 +130,26 @@ class Stored:
         await self._connection.execute(_TABLES)
         found = await self._connection.execute("select id, records from peers.outbox order by id")
         for number, records in await found.fetchall():
-            await self._send(number, msgspec.msgpack.decode(records, type=Records))
+            await self._send(number, msgspec.msgpack.decode(records, type=Outgoing))
 
     async def take(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
         async with self._connection.transaction():
             fresh = await self._fresh(records)
             if not fresh:
                 return
-            taken = by_key(self._stage, (one.value for one in fresh))
+            events, dead = sort(self._stage, fresh)
+            if self._once and events:
+                events = await self._new(events)
+            taken = by_key(one for _, one in events)
             folded = fold(self._stage, taken, await self._states(list(taken)))
             await self._save(folded.states, {one.partition: one.offset for one in fresh})
             told = [
                 (event.key.encode(), wire.encoded(event), wire.headers(event))
                 for event in folded.told
             ]
-            number = await self._tell(told)
-        await self._send(number, told)
+            outgoing = Outgoing(told, dead)
+            number = await self._tell(outgoing)
+        await self._send(number, outgoing)
 
     async def stop(self) -> None:
         await self._forget()
@@ -114,25 +164,23 @@ class Stored:
             binary=True,
         )
         done = dict(await found.fetchall())
-        fresh = [one for one in records if one.offset > done.get(one.partition, -1)]
-        return await self._new(fresh) if self._once and fresh else fresh
+        return [one for one in records if one.offset > done.get(one.partition, -1)]
 
     async def _new(
-        self, records: Sequence[ConsumerRecord[Any, Any]]
-    ) -> list[ConsumerRecord[Any, Any]]:
+        self, events: Sequence[tuple[UUID, Taken[Any] | None]]
+    ) -> Sequence[tuple[UUID, Taken[Any] | None]]:
         """Without what the topic has had before."""
-        ids = [UUID(dict(one.headers)["ce_id"].decode()) for one in records]
         found = await self._connection.execute(
             "insert into peers.inbox select distinct id from unnest(%b::uuid[]) as id order by id"
             " on conflict do nothing returning event_id",
-            (ids,),
+            ([identity for identity, _ in events],),
             binary=True,
         )
         new = {row[0] for row in await found.fetchall()}
         fresh = []
-        for identity, one in zip(ids, records, strict=True):
-            if identity in new:
-                new.discard(identity)
+        for one in events:
+            if one[0] in new:
+                new.discard(one[0])
                 fresh.append(one)
         return fresh
 
@@ -156,21 +204,25 @@ class Stored:
                 (list(changed), list(changed.values())),
             )
 
-    async def _tell(self, records: Records) -> int:
+    async def _tell(self, outgoing: Outgoing) -> int:
         await self._forget()
-        if not records:
+        if not outgoing:
             return 0
         found = await self._connection.execute(
             "insert into peers.outbox (records) values (%b) returning id",
-            (msgspec.msgpack.encode(records),),
+            (msgspec.msgpack.encode(outgoing),),
         )
         row = await found.fetchone()
         assert row is not None
         return int(row[0])
 
-    async def _send(self, number: int, records: Records) -> None:
-        if records:
-            for confirmation in await self._sender.send_records(records):
+    async def _send(self, number: int, outgoing: Outgoing) -> None:
+        if outgoing:
+            sent = await self._sender.send_records(outgoing.told)
+            if outgoing.dead:
+                graves = deadletter.topic(self._stage.topic)
+                sent += await self._sender.send_letters(graves, outgoing.dead)
+            for confirmation in sent:
                 await confirmation
             self._confirmed.append(number)
 
@@ -200,6 +252,13 @@ def create(what: Task, batches: Batches) -> Any:
         logger=logging.getLogger("faststream"),
     )
 
+    async def parse(records: Any, original: Any) -> Any:
+        """Its own parser reads the headers of all records as text: an effort that nobody needs
+        here, and one that is no text would bring the batch again for ever."""
+        message = await original((dataclasses.replace(records[0], headers=()),))
+        message.raw_message = records
+        return message
+
     async def raw(message: Any) -> Any:
         return message.raw_message
 
@@ -210,6 +269,7 @@ def create(what: Task, batches: Batches) -> Any:
         group_id=what.group,
         auto_offset_reset="earliest",
         ack_policy=AckPolicy.NACK_ON_ERROR,
+        parser=parse,
         decoder=raw,
     )
     async def take(records: Sequence[ConsumerRecord[Any, Any]]) -> None:

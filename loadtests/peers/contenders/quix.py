@@ -1,12 +1,16 @@
 """quixstreams: a stateful dataframe, its state in RocksDB with a changelog. Runs in a virtual
-environment of its own, because it needs an older confluent-kafka than the project."""
+environment of its own, because it needs an older confluent-kafka than the project.
 
-from collections.abc import Iterable
+A record that can never be handled goes to the department's dead letters, before its offset.
+"""
+
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, Protocol, TypeVar
 
 from city_backbone.events import OutgoingEvent
 
-from loadtests.peers import task, wire
+from loadtests.peers import deadletter, task, wire
+from loadtests.peers.deadletter import PoisonError
 from loadtests.peers.jobs import stage
 from loadtests.peers.jobs.stage import Stage
 from loadtests.peers.task import Result, Stopwatch, Task
@@ -29,8 +33,11 @@ class Stateful(Generic[S, In]):
     def __init__(self, of: Stage[S, In]) -> None:
         self._stage = of
 
-    def take(self, value: bytes, state: State) -> Iterable[OutgoingEvent]:
-        taken = self._stage.read(value)
+    def take(
+        self, value: bytes | None, key: bytes | None, headers: Any, state: State
+    ) -> Iterable[OutgoingEvent]:
+        """Raises PoisonError, and then has changed nothing."""
+        _, taken = deadletter.read(self._stage, key, value, headers)
         if taken is None:
             return ()
         packed = state.get_bytes(taken.key)
@@ -38,6 +45,33 @@ class Stateful(Generic[S, In]):
         told = self._stage.take(own, [taken.input])
         state.set_bytes(taken.key, self._stage.pack(own))
         return told
+
+
+class Graves:
+    """The dead letters of `topic`."""
+
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+        self._producer: Any = None
+
+    def bury(self, error: Exception, row: Any, app: Any) -> bool:
+        """Whether the application can go on: the record was poison, and its letter is confirmed."""
+        if not isinstance(error, PoisonError):
+            return False
+        if self._producer is None:
+            self._producer = app.get_producer()
+        where = row.topic, row.partition, row.offset
+        letter = deadletter.letter(*where, row.key, row.value, row.headers, str(error))
+        outcomes: list[Any] = []
+        self._producer.produce(
+            self._topic, letter.value, letter.key, letter.headers, on_delivery=_into(outcomes)
+        )
+        self._producer.flush()
+        return outcomes == [None]
+
+
+def _into(outcomes: list[Any]) -> Callable[[Any, Any], None]:
+    return lambda error, _: outcomes.append(error)
 
 
 def run(what: Task) -> Result:
@@ -60,13 +94,14 @@ def run(what: Task) -> Result:
         if done >= what.events:
             app.stop()
 
-    def take(value: bytes, state: Any) -> Iterable[OutgoingEvent]:
+    def take(value: bytes, key: Any, _: int, headers: Any, state: Any) -> Iterable[OutgoingEvent]:
         watch.start()
-        return stateful.take(value, state)
+        return stateful.take(value, key, headers, state)
 
     Checkpoint.commit = committed
+    graves = Graves(deadletter.topic(what.topic))
     stateful = Stateful(stage.create(what.job, bytes(what.places)))
-    app = Application(
+    app: Any = Application(
         broker_address=ConnectionConfig(
             bootstrap_servers=what.bootstrap,
             security_protocol="sasl_plaintext",
@@ -80,13 +115,14 @@ def run(what: Task) -> Result:
         state_dir=f"{what.folder}/quixstreams",
         producer_extra_config={"acks": "all", "enable.idempotence": True},
         on_message_processed=processed,
+        on_processing_error=lambda error, row, _: graves.bury(error, row, app),
         loglevel="WARNING",
     )
     frame = app.dataframe(
         app.topic(what.topic, key_deserializer="bytes", value_deserializer="bytes")
     )
     output = app.topic(what.output, key_serializer="bytes", value_serializer="bytes")
-    frame = frame.apply(take, stateful=True, expand=True)
+    frame = frame.apply(take, stateful=True, expand=True, metadata=True)
     frame = frame.set_headers(lambda event, *_: wire.headers(event))
     frame.apply(wire.encoded).to_topic(output)
     app.run()
