@@ -82,7 +82,7 @@ class Agent:
         self._table = Table(of, states)
         self._app = app
         self._topic = what.topic
-        self._events = what.events
+        self._before, self._events = what.before, what.events
         self._confirmed = confirmed
         self._output = app.topic(what.output, key_serializer="raw", value_serializer="raw")
         self._watch, self._done, self._finished = Stopwatch(), 0, asyncio.Event()
@@ -92,7 +92,7 @@ class Agent:
         """When all events are done and committed."""
         async with asyncio.timeout(_SECONDS):
             await self._finished.wait()
-            while self._committed() < self._events:
+            while self._committed() < self._before + self._events:
                 await asyncio.sleep(0)
                 await self._app.consumer.commit()
             return self._watch.stop()
