@@ -21,6 +21,7 @@ from sensors.store.air_quality import AssessedHour
 from sensors.store.hours import Clock, HourKey
 
 _STATIONS_PER_TIMER_RUN = 100
+_HISTORY = tuple(hours_before * HOUR for hours_before in reversed(range(HISTORY_HOURS)))
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _NAMES = {pollutant.value: pollutant for pollutant in Pollutant}
 
@@ -179,7 +180,4 @@ def _history(
 ) -> Sequence[Mapping[Pollutant, int]]:
     """Of the twelve hours up to `last`, oldest first; empty for one that was not told."""
     station_id, end = last
-    return [
-        valid_means.get((station_id, end - hours_before * HOUR), {})
-        for hours_before in reversed(range(HISTORY_HOURS))
-    ]
+    return [valid_means.get((station_id, end - ago), {}) for ago in _HISTORY]
