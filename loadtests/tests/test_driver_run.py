@@ -131,7 +131,9 @@ async def test_what_a_lost_shard_has_sent_is_not_taken_for_whole(tmp_path: Path)
             line = Line(*await asyncio.open_connection("127.0.0.1", coordinator.port))
             await line.send(Hello(shard=shard, machine="another one"))
             await line.read()
-            await line.send(Piece(name="history.jsonl.gz", data=base64.b64encode(b"whole").decode()))
+            await line.send(
+                Piece(name="history.jsonl.gz", data=base64.b64encode(b"whole").decode())
+            )
             if shard == 0:
                 await line.send(Done(offset=0, uncertainty=0, stopped=False))
             await line.close()
