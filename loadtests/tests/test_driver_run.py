@@ -19,7 +19,7 @@ from loadtests.driver.operations.calling import SettingError
 from loadtests.driver.plan import Plan, PlannedPhase, Rate
 from loadtests.driver.result import HISTORY, INTERVALS, SHARDS, Run
 from loadtests.driver.run import Standing, run
-from loadtests.driver.wire import Done, Hello, Line, Piece
+from loadtests.driver.wire import Done, Hello, Line, Piece, WireError
 from loadtests.report.histograms import add, read
 
 _SOURCE = "domain.md, a line"
@@ -136,6 +136,8 @@ async def test_what_a_lost_shard_has_sent_is_not_taken_for_whole(tmp_path: Path)
             )
             if shard == 0:
                 await line.send(Done(offset=0, uncertainty=0, stopped=False))
+                with pytest.raises(WireError, match="gone"):  # it hangs up once all is there
+                    await line.read()
             await line.close()
         with pytest.raises(ShardError, match="shard 1: the other side has gone"):
             await coordinator.end()
