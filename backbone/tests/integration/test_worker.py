@@ -15,7 +15,7 @@ from city_backbone import registration
 from city_backbone.codec import Codec
 from city_backbone.database import Connection, migrate
 from city_backbone.database import Database as Pool
-from city_backbone.errors import Transient, Unprocessable
+from city_backbone.errors import RegistryUnavailable, Transient, Unprocessable
 from city_backbone.events import Event, OutgoingEvent, cloudevents_headers
 from city_backbone.outbox import unpack_headers
 from city_backbone.registry import SchemaRegistry
@@ -285,6 +285,27 @@ async def test_a_schema_that_breaks_its_reader_takes_its_event_alone(
     (reason,) = (await trial.dead()).values()
     assert reason.startswith("UntranslatableCharacter")
     assert trial.consumed() == {"handled": 2, "dead": 1}
+
+
+@pytest.mark.parametrize("in_one_go", [1, 250])
+async def test_behind_an_unknown_schema_its_key_waits_however_the_batch_is_decoded(
+    trial: Trial, in_one_go: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(registry: SchemaRegistry, schema_id: int) -> None:
+        raise RegistryUnavailable("away")
+
+    await trial.worker(all_of_it).attempt(TOPIC, [trial.record(9, key="seen")])
+    monkeypatch.setattr(SchemaRegistry, "schema", away)
+    monkeypatch.setattr("city_backbone.stream.worker._IN_ONE_GO", in_one_go)
+    known = [trial.record(place, key="held") for place in (1, 2)]
+    other = b"\x00" + (2**31 - 1).to_bytes(4, "big") + b"\x02"
+    unknown = dataclasses.replace(trial.record(0, key="held"), value=other)
+    await trial.worker(all_of_it).attempt(TOPIC, [unknown, *known])
+    rows = await trial.database.execute(
+        "select \"offset\" from parked_event where convert_from(key, 'UTF8') = %s order by id",
+        (f"{trial.source.run}-held",),
+    )
+    assert [row["offset"] - trial.first for row in await rows.fetchall()] == [0, 1, 2]
 
 
 async def test_behind_a_parked_event_its_key_waits_in_order_though_the_batch_fails(
