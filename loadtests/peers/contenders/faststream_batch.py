@@ -11,7 +11,7 @@ have one each; so batches are sent by the aiokafka loop's Sender, which costs le
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
@@ -26,7 +26,7 @@ from loadtests.peers import deadletter, task, wire
 from loadtests.peers.contenders.aio import Sender
 from loadtests.peers.deadletter import Letter, PoisonError
 from loadtests.peers.jobs import stage
-from loadtests.peers.jobs.stage import Stage, Taken
+from loadtests.peers.jobs.stage import Stage, Taken, by_key
 from loadtests.peers.task import Result, Stopwatch, Task
 
 FETCH = 3_000
@@ -78,20 +78,6 @@ def sort(of: Stage[Any, Any], records: Sequence[ConsumerRecord[Any, Any]]) -> So
             where = one.topic, one.partition, one.offset
             dead.append(deadletter.letter(*where, one.key, one.value, one.headers, str(error)))
     return Sorted(events, dead)
-
-
-def by_key(events: Iterable[Taken[Any] | None]) -> dict[str, list[Any]]:
-    """Those that need state."""
-    taken: dict[str, list[Any]] = {}
-    for one in events:
-        if one is not None:
-            key, event = one
-            inputs = taken.get(key)
-            if inputs is None:
-                taken[key] = [event]
-            else:
-                inputs.append(event)
-    return taken
 
 
 def fold(

@@ -17,10 +17,10 @@ from aiokafka import ConsumerRecord
 from city_backbone.events import OutgoingEvent
 
 from loadtests.peers import task, wire
-from loadtests.peers.contenders.faststream_batch import by_key, create, fold, sort
+from loadtests.peers.contenders.faststream_batch import create, fold, sort
 from loadtests.peers.deadletter import Letter
 from loadtests.peers.jobs import stage
-from loadtests.peers.jobs.stage import Stage
+from loadtests.peers.jobs.stage import Stage, by_key
 
 
 class InMemory:

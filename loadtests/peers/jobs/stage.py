@@ -44,12 +44,10 @@ def create(job: str, places: bytes) -> Stage[Any, Any]:
     return cast(Stage[Any, Any], module.create(places))
 
 
-def by_key(stage: Stage[S, I], values: Iterable[bytes]) -> dict[str, list[I]]:
+def by_key(events: Iterable[Taken[I] | None]) -> dict[str, list[I]]:
     """A batch's events that need state."""
     taken: dict[str, list[I]] = {}
-    read = stage.read
-    for value in values:
-        one = read(value)
+    for one in events:
         if one is not None:
             key, event = one
             inputs = taken.get(key)
@@ -70,7 +68,7 @@ class Memory(Generic[S, I]):
     def take(self, values: Iterable[bytes]) -> list[OutgoingEvent]:
         """A batch of one partition."""
         stage, states, told = self._stage, self._states, list[OutgoingEvent]()
-        for key, inputs in by_key(stage, values).items():
+        for key, inputs in by_key(map(stage.read, values)).items():
             state = states.get(key)
             if state is None:
                 state = states[key] = stage.fresh()
