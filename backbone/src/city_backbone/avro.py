@@ -6,16 +6,16 @@ property tests, and reads what has a type that is not known here.
 """
 
 from collections.abc import Callable, Collection
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from struct import Struct
 from typing import Any, TypeAlias
+
+from city_backbone.avro_function import EPOCH, EPOCH_DAY, UnknownType, converter, indented
 
 Reader: TypeAlias = Callable[[bytes, int], tuple[Any, int]]
 """Of bytes and where a value begins, the value and where it ends: behind the bytes when they were
 cut off. Raises, of bytes that are none of the schema's, whatever reading them does."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EPOCH_DAY = date(1970, 1, 1).toordinal()
 _EIGHT = Struct("<Q").unpack_from
 _MOST_BITS = 64
 _SIZED = (
@@ -31,10 +31,6 @@ _SIZED = (
 _IN_A_BYTE = 64
 
 
-class _Unknown(Exception):
-    """A type that is left to fastavro."""
-
-
 def reader(schema: Any, without: Collection[str] = ()) -> Reader | None:
     """For a schema as fastavro parses it. The record's fields `without` are not in what it reads.
 
@@ -44,7 +40,7 @@ def reader(schema: Any, without: Collection[str] = ()) -> Reader | None:
     made = _Made()
     try:
         name = made.function(schema, frozenset(without))
-    except _Unknown:
+    except UnknownType:
         return None
     scope: dict[str, Any] = {
         "long": _long,
@@ -77,7 +73,7 @@ class _Made:
             body = self._record(schema, "v", without)
         else:
             body = self._value(schema, "v")
-        self.lines += [f"def {name}(data, at):", *_indented([*body, "return v, at"])]
+        self.lines += [f"def {name}(data, at):", *indented([*body, "return v, at"])]
         return name
 
     def _record(self, schema: Any, into: str, without: frozenset[str] = frozenset()) -> list[str]:
@@ -100,15 +96,12 @@ class _Made:
             case list():
                 return self._union(schema, into)
             case {"logicalType": logical, "type": kind}:
-                call = {("long", "timestamp-micros"): "time", ("int", "date"): "day"}
-                if (kind, logical) not in call:
-                    raise _Unknown(logical)
-                return [f"{into}, at = {call[kind, logical]}(data, at)"]
+                return [f"{into}, at = {converter(kind, logical)}(data, at)"]
             case {"type": "enum", "name": name, "symbols": symbols}:
                 self._named[name] = schema
                 known = self._new("symbols")
                 if len(symbols) > _IN_A_BYTE:
-                    raise _Unknown(name)
+                    raise UnknownType(name)
                 self.symbols[known] = {2 * place: one for place, one in enumerate(symbols)}
                 return [f"{into} = {known}[data[at]]", "at += 1"]
             case {"type": "array", "items": items}:
@@ -125,7 +118,7 @@ class _Made:
                 return self._record(schema, into)
             case {"type": str() as kind}:
                 return self._simple(kind, into)
-        raise _Unknown(schema)
+        raise UnknownType(schema)
 
     def _simple(self, kind: str, into: str) -> list[str]:
         match kind:
@@ -145,18 +138,18 @@ class _Made:
             return [f"{into}, at = {self._functions[kind]}(data, at)"]
         if kind in self._named:
             return self._value(self._named[kind], into)
-        raise _Unknown(kind)
+        raise UnknownType(kind)
 
     def _union(self, branches: list[Any], into: str) -> list[str]:
         if len(branches) > _IN_A_BYTE:
-            raise _Unknown(branches)
+            raise UnknownType(branches)
         which = self._new("n")
         lines = [f"{which} = data[at]", "at += 1"]
         for number, branch in enumerate(branches):
             word = "elif" if number else "if"
             lines += [
                 f"{word} {which} == {2 * number}:",
-                *_indented(self._value(branch, into)),
+                *indented(self._value(branch, into)),
             ]
         return [*lines, "else:", f"    raise IndexError('union: no branch', {which})"]
 
@@ -169,7 +162,7 @@ class _Made:
             f"    if {left} < 0: {left} = -{left}; _, at = long(data, at)",
             f"    if {left} > len(data): raise ValueError('more items than bytes')",
             f"    for _ in range({left}):",
-            *_indented(_indented(body)),
+            *indented(indented(body)),
         ]
 
     def _skip(self, schema: Any, into: str) -> list[str]:
@@ -184,10 +177,6 @@ class _Made:
     def _new(self, word: str) -> str:
         self._count += 1
         return f"{word}{self._count}"
-
-
-def _indented(lines: list[str]) -> list[str]:
-    return [f"    {line}" for line in lines]
 
 
 def _long(data: bytes, at: int) -> tuple[int, int]:
@@ -218,14 +207,14 @@ def _time(data: bytes, at: int) -> tuple[datetime, int]:
             n = n & 0x7F007F007F007F | (n & 0x7F007F007F007F00) >> 1
             n = n & 0x3FFF00003FFF | (n & 0x3FFF00003FFF0000) >> 2
             n = n & 0xFFFFFFF | (n & 0xFFFFFFF00000000) >> 4
-            return _EPOCH + timedelta(0, 0, n >> 1), at + 8
+            return EPOCH + timedelta(0, 0, n >> 1), at + 8
     micros, at = _long(data, at)
-    return _EPOCH + timedelta(0, 0, micros), at
+    return EPOCH + timedelta(0, 0, micros), at
 
 
 def _day(data: bytes, at: int) -> tuple[date, int]:
     days, at = _long(data, at)
-    return date.fromordinal(_EPOCH_DAY + days), at
+    return date.fromordinal(EPOCH_DAY + days), at
 
 
 def _names_itself(schema: Any) -> bool:

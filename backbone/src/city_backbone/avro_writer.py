@@ -6,21 +6,17 @@ them or tells what is wrong.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from struct import Struct
 from typing import Any, TypeAlias
+
+from city_backbone.avro_function import EPOCH, EPOCH_DAY, UnknownType, converter, indented
 
 Writer: TypeAlias = Callable[[Mapping[str, Any]], bytes]
 """Of a record, the bytes. Raises, of what is none of the schema's or unusual, whatever comes."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EPOCH_DAY = date(1970, 1, 1).toordinal()
 _SHORT = 64
 _BITS = {"int": 31, "long": 63}
-
-
-class _Unknown(Exception):
-    """A type that is left to fastavro."""
 
 
 def writer(schema: Any, before: bytes = b"") -> Writer | None:
@@ -34,7 +30,7 @@ def writer(schema: Any, before: bytes = b"") -> Writer | None:
     made = _Made()
     try:
         body = made.record(schema, "data")
-    except _Unknown:
+    except UnknownType:
         return None
     scope: dict[str, Any] = {
         "before": before,
@@ -47,7 +43,7 @@ def writer(schema: Any, before: bytes = b"") -> Writer | None:
         **made.symbols,
     }
     lines = ["out = [before]", "put = out.append", *body, "return b''.join(out)"]
-    exec("\n".join(["def write(data):", *_indented(lines)]), scope)
+    exec("\n".join(["def write(data):", *indented(lines)]), scope)
     function: Writer = scope["write"]
     return function
 
@@ -64,7 +60,7 @@ class _Made:
     def record(self, schema: Any, value: str) -> list[str]:
         name = schema["name"]
         if name in self._inside:
-            raise _Unknown(name)
+            raise UnknownType(name)
         self._named[name] = schema
         self._inside.append(name)
         lines = []
@@ -82,10 +78,7 @@ class _Made:
             case list():
                 return self._optional(schema, value)
             case {"logicalType": logical, "type": kind}:
-                call = {("long", "timestamp-micros"): "time", ("int", "date"): "day"}
-                if (kind, logical) not in call:
-                    raise _Unknown(logical)
-                return [f"put({call[kind, logical]}({value}))"]
+                return [f"put({converter(kind, logical)}({value}))"]
             case {"type": "enum", "name": name, "symbols": symbols}:
                 self._named[name] = schema
                 known = self._new("symbols")
@@ -93,19 +86,19 @@ class _Made:
                 return [f"put({known}[{value}])"]
             case {"type": "array", "items": items}:
                 item = self._new("v")
-                each = [f"for {item} in {value}:", *_indented(self._value(items, item))]
+                each = [f"for {item} in {value}:", *indented(self._value(items, item))]
                 usual = f"type({value}) is list or type({value}) is tuple"
                 return self._block(usual, value, each)
             case {"type": "map", "values": values}:
                 key, item = self._new("v"), self._new("v")
                 body = [*self._simple("string", key), *self._value(values, item)]
-                each = [f"for {key}, {item} in {value}.items():", *_indented(body)]
+                each = [f"for {key}, {item} in {value}.items():", *indented(body)]
                 return self._block(f"type({value}) is dict", value, each)
             case {"type": "record"}:
                 return [f"if type({value}) is not dict: unusual()", *self.record(schema, value)]
             case {"type": str() as kind}:
                 return self._simple(kind, value)
-        raise _Unknown(schema)
+        raise UnknownType(schema)
 
     def _simple(self, kind: str, value: str) -> list[str]:
         match kind:
@@ -131,18 +124,18 @@ class _Made:
                 ]
         if kind in self._named:
             return self._value(self._named[kind], value)
-        raise _Unknown(kind)
+        raise UnknownType(kind)
 
     def _optional(self, branches: list[Any], value: str) -> list[str]:
         other = [place for place, branch in enumerate(branches) if branch != "null"]
         if len(branches) != 2 or len(other) != 1:
-            raise _Unknown(branches)
+            raise UnknownType(branches)
         (place,) = other
         return [
             f"if {value} is None: put({_long(1 - place)!r})",
             "else:",
             f"    put({_long(place)!r})",
-            *_indented(self._value(branches[place], value)),
+            *indented(self._value(branches[place], value)),
         ]
 
     def _block(self, usual: str, value: str, each: list[str]) -> list[str]:
@@ -150,7 +143,7 @@ class _Made:
             f"if not ({usual}): unusual()",
             f"if {value}:",
             f"    put(long(len({value})))",
-            *_indented(each),
+            *indented(each),
             r"put(b'\x00')",
         ]
 
@@ -167,10 +160,6 @@ def _sized(value: str) -> list[str]:
     ]
 
 
-def _indented(lines: list[str]) -> list[str]:
-    return [f"    {line}" for line in lines]
-
-
 def _long(number: int) -> bytes:
     left = (number << 1) ^ (number >> 63)
     if left < 0x80:
@@ -185,7 +174,7 @@ def _long(number: int) -> bytes:
 
 def _time(instant: datetime) -> bytes:
     """Microseconds since 1970; those of 1979 to 2527 are of eight groups, spread all at once."""
-    since = instant - _EPOCH
+    since = instant - EPOCH
     micros = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     if not 1 << 48 <= micros < 1 << 55:
         return _long(micros)
@@ -199,7 +188,7 @@ def _time(instant: datetime) -> bytes:
 def _day(day: date) -> bytes:
     if type(day) is not date:
         _unusual()
-    return _long(day.toordinal() - _EPOCH_DAY)
+    return _long(day.toordinal() - EPOCH_DAY)
 
 
 def _unusual() -> None:
