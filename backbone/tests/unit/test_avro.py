@@ -3,8 +3,7 @@
 import io
 import json
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import fastavro
 import pytest
@@ -12,8 +11,8 @@ from city_backbone import avro
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-ROOT = Path(__file__).parents[3]
-SHIPPED = sorted(ROOT.glob("services/*/events/**/*.avsc"))
+from .avro_values import SHIPPED, Named, fastavro_writes, values
+
 TREE: dict[str, Any] = {
     "type": "record",
     "name": "city.trial.v1.Tree",
@@ -27,58 +26,13 @@ TREE: dict[str, Any] = {
         {"name": "next", "type": ["null", "Tree"]},
     ],
 }
-_DAYS = st.dates(date(1900, 1, 1), date(2200, 1, 1))
-_TIMES = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
-
-
-Named: TypeAlias = dict[str, st.SearchStrategy[Any]]
-
-
-def values(schema: Any, named: Named | None = None) -> st.SearchStrategy[Any]:
-    """Of a parsed schema; a name met again inside itself is deferred."""
-    named = {} if named is None else named
-    match schema:
-        case "null":
-            return st.none()
-        case "boolean":
-            return st.booleans()
-        case "string":
-            return st.text()
-        case "bytes":
-            return st.binary()
-        case "double":
-            return st.floats(allow_nan=False)
-        case "int":
-            return st.integers(-(2**31), 2**31 - 1)
-        case "long":
-            return st.integers(-(2**63), 2**63 - 1)
-        case str():
-            return st.deferred(lambda: named[schema])
-        case list():
-            return st.one_of([values(branch, named) for branch in schema])
-        case {"logicalType": "timestamp-micros"}:
-            return _TIMES
-        case {"logicalType": "date"}:
-            return _DAYS
-        case {"symbols": symbols}:
-            named[schema["name"]] = st.sampled_from(symbols)
-            return named[schema["name"]]
-        case {"items": items}:
-            return st.lists(values(items, named), max_size=3)
-        case {"values": items}:
-            return st.dictionaries(st.text(), values(items, named), max_size=3)
-        case {"fields": fields}:
-            named[schema["name"]] = st.fixed_dictionaries(
-                {field["name"]: values(field["type"], named) for field in fields}
-            )
-            return named[schema["name"]]
-    raise AssertionError(f"a type that no test value is made of: {schema}")
-
-
-def _written(schema: Any, value: Any) -> bytes:
-    buffer = io.BytesIO()
-    fastavro.schemaless_writer(buffer, schema, value)
-    return buffer.getvalue()
+LEAVES: Named = {
+    "double": st.floats(allow_nan=False),
+    "date": st.dates(date(1900, 1, 1), date(2200, 1, 1)),
+    "timestamp-micros": st.datetimes(
+        datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)
+    ),
+}
 
 
 def _reference(schema: Any, data: bytes) -> Any:
@@ -101,7 +55,7 @@ def test_every_value_of_every_shipped_schema_is_read_as_fastavro_reads_it(
     name: str, data: st.DataObject
 ) -> None:
     schema: Any = fastavro.parse_schema(SCHEMAS[name])
-    written = _written(schema, data.draw(values(schema)))
+    written = fastavro_writes(schema, data.draw(values(schema, LEAVES)))
     assert _reader(schema)(written, 0) == (_reference(schema, written), len(written))
 
 
@@ -111,7 +65,7 @@ def test_every_value_of_every_shipped_schema_is_read_as_fastavro_reads_it(
 def test_a_field_left_out_is_passed_over(name: str, data: st.DataObject) -> None:
     schema: Any = fastavro.parse_schema(SCHEMAS[name])
     without = data.draw(st.sampled_from([field["name"] for field in schema["fields"]]))
-    written = _written(schema, data.draw(values(schema)))
+    written = fastavro_writes(schema, data.draw(values(schema, LEAVES)))
     expected = _reference(schema, written)
     del expected[without]
     assert _reader(schema, (without,))(written, 0) == (expected, len(written))
@@ -123,7 +77,7 @@ def test_bytes_that_were_changed_are_read_as_fastavro_reads_them_or_not_at_all(
     data: st.DataObject,
 ) -> None:
     schema: Any = fastavro.parse_schema(TREE)
-    written = bytearray(_written(schema, data.draw(values(schema))))
+    written = bytearray(fastavro_writes(schema, data.draw(values(schema, LEAVES))))
     for _ in range(data.draw(st.integers(1, 3))):
         written[data.draw(st.integers(0, len(written) - 1))] = data.draw(st.integers(0, 255))
     try:
@@ -139,7 +93,7 @@ def test_bytes_that_were_changed_are_read_as_fastavro_reads_them_or_not_at_all(
 @given(data=st.data())
 def test_bytes_cut_off_are_never_taken_for_whole(data: st.DataObject) -> None:
     schema: Any = fastavro.parse_schema(TREE)
-    written = _written(schema, data.draw(values(schema)))
+    written = fastavro_writes(schema, data.draw(values(schema, LEAVES)))
     cut = written[: data.draw(st.integers(0, len(written) - 1))]
     try:
         _, end = _reader(schema)(cut, 0)
@@ -191,12 +145,12 @@ def test_a_field_may_have_any_name_that_avro_allows() -> None:
     fields = [{"name": name, "type": "int"} for name in names]
     schema: Any = fastavro.parse_schema({"type": "record", "name": "R", "fields": fields})
     value = {name: number for number, name in enumerate(names)}
-    assert _reader(schema)(_written(schema, value), 0)[0] == value
+    assert _reader(schema)(fastavro_writes(schema, value), 0)[0] == value
 
 
 def test_times_are_aware_and_exact_to_the_microsecond() -> None:
     schema: Any = fastavro.parse_schema({"type": "long", "logicalType": "timestamp-micros"})
     for time in (datetime(2026, 1, 2, 3, 4, 5, 678901, UTC), datetime(1969, 12, 31, tzinfo=UTC)):
-        read, _ = _reader(schema)(_written(schema, time), 0)
+        read, _ = _reader(schema)(fastavro_writes(schema, time), 0)
         assert read == time
         assert read.utcoffset() == timedelta(0)
