@@ -13,7 +13,7 @@ ENROLLED = "ENROLLED"
 WITHDRAWING = "WITHDRAWING"
 FORGOTTEN = "FORGOTTEN"
 
-_COLUMNS = "person_id, status, zone, priority, profile, purposes"
+_COLUMNS = "person_id, zone, priority, profile, purposes"
 
 
 async def hold(connection: Connection, person_id: UUID) -> dict[str, Any] | None:
