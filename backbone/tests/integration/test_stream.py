@@ -1,13 +1,16 @@
 """The promises of the stream, on the real broker, registry and database."""
 
 import asyncio
+import dataclasses
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from city_backbone.events import Event
+from city_backbone.runtime import Backbone, Service
 from city_backbone.testing import Mesh, eventually, run_service
 from probe.bootstrap import ProbeSettings, bootstrap
 
@@ -72,6 +75,33 @@ async def test_each_event_takes_effect_once_though_it_is_sent_twice(
         await outbox_is_empty(database)
     doubled = await source.records(environment, DOUBLED)
     assert len({dict(record.headers)["ce_id"] for record in doubled}) == 61
+
+
+async def test_few_events_wait_for_one_that_is_urgent(
+    mesh: Mesh, source: Source, database: Database
+) -> None:
+    def urgent(events: Sequence[Event]) -> bool:
+        return any(event.data["count"] == 6 for event in events)
+
+    async def patient(backbone: Backbone[ProbeSettings]) -> Service:
+        service = await bootstrap(backbone)
+        (counted,) = service.subscriptions
+        waits = dataclasses.replace(counted, linger=3_600.0, urgent=urgent)
+        return dataclasses.replace(service, subscriptions=[waits])
+
+    async with run_service(mesh, ProbeSettings, patient, "probe"):
+        await source.send([0], key="one")  # its schema is not known yet, so it does not wait
+        await source.has_counted(database, 1)
+        for number in range(1, 7):
+            await source.send([number], key="one")
+        await source.has_counted(database, 7)
+    rows = await database.execute(
+        "select count, xmin::text from effect where thing_id = %s order by id",
+        (f"{source.run}-one",),
+    )
+    effects = [(row["count"], row["xmin"]) for row in await rows.fetchall()]
+    assert [count for count, _ in effects] == list(range(7))
+    assert len({transaction for _, transaction in effects[1:]}) == 1
 
 
 async def test_order_of_a_key_is_kept_from_topic_to_effect(

@@ -52,6 +52,7 @@ class Trial:
         once: bool = True,
         compacted: bool = False,
         relevant: Relevant | None = None,
+        urgent: Callable[[Sequence[Event]], bool] | None = None,
         pool: Pool | None = None,
     ) -> Worker:
         async def noted(connection: Connection, events: Sequence[Event]) -> Any:
@@ -68,7 +69,9 @@ class Trial:
             )
             return await take(connection, events)
 
-        subscription = Subscription(TOPIC, noted, once=once, compacted=compacted, relevant=relevant)
+        subscription = Subscription(
+            TOPIC, noted, once=once, compacted=compacted, relevant=relevant, urgent=urgent
+        )
         meter = self.meters.get_meter("trial")
         return Worker("probe", [subscription], self._codec, pool or self._pool, meter)
 
@@ -257,6 +260,19 @@ async def test_what_is_not_relevant_counts_once_though_the_others_are_tried_agai
     await worker.handle(TOPIC, 0, Batch(trial.records(0, 1, 2), 0, 3))
     assert trial.given == [[1]] * 3
     assert trial.consumed() == {"handled": 3}
+
+
+async def test_what_is_urgent_is_judged_by_its_content_and_what_cannot_be_read_is(
+    trial: Trial,
+) -> None:
+    worker = trial.worker(all_of_it, urgent=lambda events: bool(odd_ones(events)))
+    assert worker.urgent(TOPIC, trial.records(0)), "nothing is known of the schema yet"
+    await worker.attempt(TOPIC, trial.records(0))
+    assert not worker.urgent(TOPIC, trial.records(2, 4))
+    assert worker.urgent(TOPIC, trial.records(2, 3))
+    assert worker.urgent(TOPIC, [dataclasses.replace(trial.record(2), value=b"no avro")])
+    assert not trial.worker(all_of_it).urgent(TOPIC, trial.records(1)), "nobody says what is"
+    assert trial.given == [[0]]
 
 
 async def test_a_handler_that_raises_and_refuses_does_both_event_by_event(trial: Trial) -> None:

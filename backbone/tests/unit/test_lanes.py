@@ -97,6 +97,41 @@ def test_few_records_wait_for_more_of_their_partition_and_many_do_not(
     assert sum(len(one.records) for one in handled) == first + 250
 
 
+@pytest.mark.parametrize(("urgent", "batches"), [(None, [4]), (0, [1, 3]), (2, [3, 1])])
+def test_an_urgent_record_ends_the_waiting_of_all_before_it(
+    urgent: int | None, batches: list[int]
+) -> None:
+    handled: list[Batch] = []
+    judged: list[int] = []
+    some = asyncio.Event()
+
+    async def handle(_: TP, one: Batch) -> None:
+        handled.append(one)
+        some.set()
+
+    def judge(records: Sequence[ConsumerRecord]) -> bool:
+        judged.extend(record.offset for record in records)
+        return any(record.offset == urgent for record in records)
+
+    async def given() -> AsyncIterator[tuple[TP, Batch]]:
+        for offset in range(4):
+            yield place(0), batch(offset, 1)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            if offset == urgent:
+                await some.wait()
+        yield place(0), batch(4, 250)
+
+    async def trial() -> None:
+        async with asyncio.timeout(_SECONDS):
+            await Lanes(handle, MOST, linger=3_600.0, urgent=judge).run(given())
+
+    asyncio.run(trial())
+    whole = [*batches[:-1], batches[-1] + 250]
+    assert [len(one.records) for one in handled] == whole, "250 more end any waiting"
+    assert judged == list(range(4)), "each is judged once"
+
+
 def test_a_partition_that_waits_does_not_keep_the_others() -> None:
     async def trial() -> None:
         free, others = asyncio.Event(), asyncio.Event()

@@ -11,7 +11,7 @@ from faust.types import TP
 from faust.types.auth import SASLMechanism
 
 from city_backbone.settings import KafkaSettings, ServiceSettings
-from city_backbone.stream.lanes import Lanes
+from city_backbone.stream.lanes import Lanes, Urgent
 from city_backbone.stream.transport import Batch
 
 # A rebalance waits so long for members, whatever a restart may take.
@@ -68,9 +68,11 @@ def create_app(group: str, settings: ServiceSettings) -> faust.App:
     )
 
 
-def consume(app: faust.App, topic: str, handler: BatchHandler, linger: float = 0.0) -> None:
+def consume(
+    app: faust.App, topic: str, handler: BatchHandler, linger: float, urgent: Urgent
+) -> None:
     """Give each partition batch of `topic` to `handler`; it returns when the effects are in. For
-    `linger` see Lanes."""
+    `linger` and `urgent` see Lanes."""
     channel = app.topic(topic, schema=_PassThrough())
 
     async def handle(place: TP, batch: Batch) -> None:
@@ -81,7 +83,8 @@ def consume(app: faust.App, topic: str, handler: BatchHandler, linger: float = 0
 
     async def agent(stream: Any) -> None:
         async with aclosing(_batches(stream)) as batches:
-            await Lanes(handle, app.conf.broker_max_poll_records, linger=linger).run(batches)
+            lanes = Lanes(handle, app.conf.broker_max_poll_records, linger=linger, urgent=urgent)
+            await lanes.run(batches)
 
     agent.__name__ = f"on_{topic.replace('.', '_').replace('-', '_')}"
     app.agent(channel, name=f"{app.conf.id}.{topic}")(agent)

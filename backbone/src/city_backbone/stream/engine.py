@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import cast
 
 import structlog
@@ -60,7 +61,9 @@ class Engine:
         meter.create_observable_gauge(telemetry.JOINED, [self._observe_joined])
         meter.create_observable_gauge(telemetry.TIME_LAG, [self._observe_lag], unit="s")
         for subscription in subscriptions:
-            consume(self._app, subscription.topic, self._worker.handle, subscription.linger)
+            topic = subscription.topic
+            urgent = partial(self._worker.urgent, topic)
+            consume(self._app, topic, self._worker.handle, subscription.linger, urgent)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until `stopping`. Raises Stalled or Fenced when only a new process can help."""

@@ -6,8 +6,10 @@ each; and what comes meanwhile for one partition becomes one larger batch.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 
+from aiokafka import ConsumerRecord
 from faust.types import TP
 
 from city_backbone.stream.transport import Batch
@@ -18,6 +20,19 @@ _WAITING = 4
 _ENOUGH = 250
 
 Handle = Callable[[TP, Batch], Awaitable[None]]
+Urgent = Callable[[Sequence[ConsumerRecord]], bool]
+
+
+class _Waiting:
+    """A partition's batches that are not at work yet."""
+
+    def __init__(self) -> None:
+        self.batches: deque[Batch] = deque()
+        self.came = asyncio.Event()
+
+    def add(self, batch: Batch) -> None:
+        self.batches.append(batch)
+        self.came.set()
 
 
 class Lanes:
@@ -26,18 +41,24 @@ class Lanes:
 
     A batch has at most `most` records: a partition that has more goes on with the next, after
     others. Four times as many may wait for one partition, because the fetcher gives all that it has
-    of one before it gives the next one's. A batch of few records waits `linger` seconds for more of
-    its partition.
+    of one before it gives the next one's. Few records wait up to `linger` seconds for more of their
+    partition, unless some of them are `urgent`.
     """
 
     def __init__(
-        self, handle: Handle, most: int, concurrency: int = CONCURRENCY, linger: float = 0.0
+        self,
+        handle: Handle,
+        most: int,
+        concurrency: int = CONCURRENCY,
+        linger: float = 0.0,
+        urgent: Urgent = lambda records: False,
     ) -> None:
         self._handle = handle
         self._most = most
         self._linger = linger
+        self._urgent = urgent
         self._free = asyncio.Semaphore(concurrency)
-        self._waiting: dict[TP, deque[Batch]] = {}
+        self._waiting: dict[TP, _Waiting] = {}
         self._taken = asyncio.Event()
 
     async def run(self, batches: AsyncIterator[tuple[TP, Batch]]) -> None:
@@ -47,31 +68,45 @@ class Lanes:
                 while self._full(place, batch):
                     self._taken.clear()
                     await self._taken.wait()
-                if (waiting := self._waiting.get(place)) is not None:
-                    waiting.append(batch)
-                else:
-                    self._waiting[place] = deque([batch])
+                waiting = self._waiting.get(place)
+                if waiting is None:
+                    waiting = self._waiting[place] = _Waiting()
                     group.create_task(self._work(place))
+                waiting.add(batch)
 
     def _full(self, place: TP, batch: Batch) -> bool:
         waiting = self._waiting.get(place)
-        return bool(waiting) and _records(waiting) + len(batch.records) > _WAITING * self._most
+        if waiting is None or not waiting.batches:
+            return False
+        return _records(waiting.batches) + len(batch.records) > _WAITING * self._most
 
     async def _work(self, place: TP) -> None:
         waiting = self._waiting[place]
-        while waiting:
-            if self._linger and _records(waiting) < _ENOUGH:
-                await asyncio.sleep(self._linger)
+        while waiting.batches:
+            if self._linger:
+                await self._gather(waiting)
             async with self._free:
-                batch = _joined(waiting, self._most)
+                batch = _joined(waiting.batches, self._most)
                 self._taken.set()
                 await self._handle(place, batch)
         del self._waiting[place]
         self._taken.set()
 
+    async def _gather(self, waiting: _Waiting) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._linger):
+                judged = 0
+                while _records(waiting.batches) < _ENOUGH:
+                    new = list(waiting.batches)[judged:]
+                    judged += len(new)
+                    if self._urgent([record for batch in new for record in batch.records]):
+                        return
+                    waiting.came.clear()
+                    await waiting.came.wait()
 
-def _records(waiting: Iterable[Batch] | None) -> int:
-    return sum(len(one.records) for one in waiting or ())
+
+def _records(batches: Iterable[Batch]) -> int:
+    return sum(len(one.records) for one in batches)
 
 
 def _joined(waiting: deque[Batch], most: int) -> Batch:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import structlog
 from aiokafka import ConsumerRecord
@@ -65,7 +65,8 @@ class Subscription:
     handled thereby, without a transaction or an inbox. It must leave out none that has one.
 
     With `linger`, seconds, few events wait so long for more of their partition: a transaction for
-    each costs many times as much. Only for what nobody waits for.
+    each costs many times as much. Only for what nobody waits for: when `urgent` says so of some
+    events, they and all before them do not wait. Like `relevant` it judges by what is in memory.
     """
 
     topic: str
@@ -74,6 +75,7 @@ class Subscription:
     compacted: bool = False
     relevant: Callable[[Sequence[Event]], Sequence[Event]] | None = None
     linger: float = 0.0
+    urgent: Callable[[Sequence[Event]], bool] | None = None
 
 
 @dataclass(slots=True)
@@ -186,6 +188,22 @@ class Worker:
             duration_ms=round((time.perf_counter() - started) * 1000, 1),
         )
 
+    def urgent(self, topic: str, records: Sequence[ConsumerRecord]) -> bool:
+        """Whether these must not linger. What cannot be read may be anything, so it must not."""
+        urgent = self._subscriptions[topic].urgent
+        if urgent is None:
+            return False
+        events: list[Event] = []
+        for record in records:
+            try:
+                data = self._codec.decode_known(topic, record.value)
+                if data is None:
+                    return True
+                events.append(_event(topic, record, data))
+            except Exception:  # the reason is found, and told, when the record is handled
+                return True
+        return urgent(events)
+
     async def attempt(self, topic: str, records: Sequence[ConsumerRecord]) -> None:
         """Once: all in one transaction; when that fails, event by event. Raises Transient."""
         relevant = self._subscriptions[topic].relevant
@@ -270,9 +288,7 @@ class Worker:
                 data = self._codec.decode_known(topic, record.value)
                 if data is None:
                     data = await self._codec.decode(topic, record.value)
-                event = event_from_record(
-                    topic, record.partition, record.offset, record.key, record.headers, data
-                )
+                event = _event(topic, record, data)
             except RegistryUnavailable:
                 held.add(record.key)
                 sorted_.parked.append(record)
@@ -337,6 +353,12 @@ class Worker:
         error = repr(state.outcome and state.outcome.exception())
         self._waiting[topic, partition] = error
         log.warning("waiting to try again", topic=topic, partition=partition, error=error)
+
+
+def _event(topic: str, record: ConsumerRecord, data: dict[str, Any]) -> Event:
+    return event_from_record(
+        topic, record.partition, record.offset, record.key, record.headers, data
+    )
 
 
 def _summary(error: Exception) -> str:

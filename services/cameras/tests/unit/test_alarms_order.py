@@ -330,9 +330,14 @@ class Known(Rules):
         return self._told
 
 
-def relevant(events: Sequence[Event], book: Rulebook | None) -> Sequence[Event]:
+def judging(book: Rulebook | None) -> Detections:
+    """What a replica that knows these rules says of detections it has not handled."""
     metrics = Metrics(NoOpMeterProvider().get_meter("trial"))
-    return Detections(Known(book), cast(Ledger, None), metrics, lambda: START).relevant(events)
+    return Detections(Known(book), cast(Ledger, None), metrics, lambda: START)
+
+
+def relevant(events: Sequence[Event], book: Rulebook | None) -> Sequence[Event]:
+    return judging(book).relevant(events)
 
 
 @given(st.lists(st.tuples(st.integers(0, 200), st.sampled_from([0.3, 0.9]), st.booleans())))
@@ -346,3 +351,19 @@ def test_what_is_left_out_as_not_relevant_changes_nothing(
     assert sort(kept, RULES).watched == sort(events, RULES).watched
     assert len(kept) == sum(map(len, sort(events, RULES).watched.values()))
     assert relevant(events, None) == events, "rules that are old may have changed"
+
+
+def test_urgent_is_what_the_rule_says_of_a_detection_that_is_sure_enough() -> None:
+    normal = msgspec.structs.replace(
+        rule("day", 9, 3, 5), urgency="NORMAL", escalate_after_seconds=None
+    )
+    rules = FIRST.rules[:2]
+    book = Rulebook([msgspec.structs.replace(FIRST, rules=(*rules, normal))])
+    some, child = Seen(0, "a", "1", 0.9), Seen(0, "c", "1", 0.9)
+    assert judging(RULES).urgent([event(some, 0)])
+    by_day = judging(book)
+    assert not by_day.urgent([event(some, 0)])
+    assert by_day.urgent([event(some, 0), event(child, 1)])
+    assert not by_day.urgent([event(child._replace(confidence=0.5), 0)])
+    assert by_day.urgent([event(some._replace(at=40), 0)]), "ten seconds later it is night"
+    assert judging(None).urgent([event(some, 0)]), "rules that are old may have changed"

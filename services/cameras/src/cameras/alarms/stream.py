@@ -52,6 +52,14 @@ class Detections:
         self._metrics.detected(outcomes)
         return [event for event, _ in taken]
 
+    def urgent(self, events: Sequence[Event]) -> bool:
+        """Whether an alarm that 112 or 119 may wait for can come of these, or the rules are old."""
+        rules = self._rules.known()
+        if rules is None:
+            return True
+        taken, _ = pick(events, rules)
+        return any(terms.urgency == "URGENT" for _, terms in taken)
+
     async def handle(self, connection: Connection, events: Sequence[Event]) -> Sequence[Refusal]:
         """Subscription handler; refuses what is too late, and alarms at no registered site."""
         rules = await self._rules.book(connection)

@@ -14,6 +14,9 @@ from cameras.alarms.stream import Detections
 from cameras.alarms.telemetry import Metrics
 from cameras.settings import CamerasSettings
 
+# Of what alarms nobody but an operator; what a person does before an alarm takes longer.
+_LINGER_SECONDS = 0.5
+
 
 def alarms(backbone: Backbone[CamerasSettings]) -> Service:
     """The part of the service; nothing has started yet."""
@@ -34,6 +37,8 @@ def alarms(backbone: Backbone[CamerasSettings]) -> Service:
                 # nothing.
                 once=False,
                 relevant=detections.relevant,
+                linger=_LINGER_SECONDS,
+                urgent=detections.urgent,
             )
         ],
         tasks={
