@@ -1,8 +1,8 @@
 """From what hours did to stations' levels to what changed in the neighbourhoods."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from city_backbone.database import Connection
 from city_backbone.events import OutgoingEvent
@@ -16,8 +16,7 @@ from sensors.store import alerts as store
 from sensors.store.alerts import AreaKey, StateKey
 
 
-@dataclass(frozen=True, slots=True)
-class LevelStep:
+class LevelStep(NamedTuple):
     """A station's level before and after an hour. causes: what to name if the area changes."""
 
     station: Station

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
+from typing import NamedTuple
 
 from sensors.domain.hour import HOUR
 from sensors.domain.pollutant import Pollutant, millionths
@@ -56,8 +57,7 @@ RULES: Mapping[Pollutant, Rule] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class HourMean:
+class HourMean(NamedTuple):
     """An hourly mean as told: None is an hour without a valid mean."""
 
     hour_end: datetime
@@ -65,8 +65,7 @@ class HourMean:
     revision: int
 
 
-@dataclass(frozen=True, slots=True)
-class StationAlert:
+class StationAlert(NamedTuple):
     """After `last`. What was before it is kept, so that a revision of `last` can be folded anew."""
 
     level: Level = Level.NONE
@@ -75,8 +74,7 @@ class StationAlert:
     before: HourMean | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What one hour did. causes: the hours that changed the level, oldest first."""
 
     state: StationAlert
