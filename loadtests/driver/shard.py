@@ -10,6 +10,7 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -52,18 +53,18 @@ _SWITCH_SECONDS = 0.0005
 
 
 async def work(coordinator: str, shard: int, folder: Path) -> None:
-    """The whole life of a shard. Raises WireError when the coordinator has gone."""
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    """The whole life of a shard. Raises WireError when the coordinator has gone, CancelledError
+    when it is to stop before it began."""
+    task = asyncio.current_task()
+    assert task
+    _on_stop(task.cancel)
     line = await _connected(coordinator)
     try:
         await line.send(Hello(shard=shard, machine=clock.machine()))
         order = await line.read()
         if not isinstance(order, Work):
             raise WireError(f"expected work, got {order.say}")
-        await _run(line, order, shard, folder, stopping)
+        await _run(line, order, shard, folder)
     except WireError:
         raise
     except Exception as error:
@@ -73,7 +74,7 @@ async def work(coordinator: str, shard: int, folder: Path) -> None:
         await line.close()
 
 
-async def _run(line: Line, order: Work, shard: int, folder: Path, stopping: asyncio.Event) -> None:
+async def _run(line: Line, order: Work, shard: int, folder: Path) -> None:
     plan = order.plan
     world = World(os.environ, plan.seed, shard, plan.shards, plan.settings)
     own = Now()
@@ -84,6 +85,8 @@ async def _run(line: Line, order: Work, shard: int, folder: Path, stopping: asyn
         begin = await line.read()
         if not isinstance(begin, Begin):
             raise WireError(f"expected begin, got {begin.say}")
+        stopping = asyncio.Event()
+        _on_stop(stopping.set)
         place = folder / SHARDS / str(shard)
         place.mkdir(parents=True, exist_ok=True)
         now = Now(before.micros)
@@ -97,6 +100,12 @@ async def _run(line: Line, order: Work, shard: int, folder: Path, stopping: asyn
     after = SAME_CLOCK if same else await _offset(line, own)
     whole = clock.over(before, after)
     await line.send(Done(offset=whole.micros, uncertainty=whole.uncertainty, stopped=stopped))
+
+
+def _on_stop(do: Callable[[], object]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, do)
 
 
 async def _drive(
@@ -176,6 +185,9 @@ def main(arguments: list[str]) -> int:
         uvloop.run(work(given.coordinator, given.shard, given.folder))
     except (WireError, TimeoutError) as error:
         print(f"shard {given.shard}: {error}", file=sys.stderr)
+        return 1
+    except asyncio.CancelledError:
+        print(f"shard {given.shard}: stopped before the run began", file=sys.stderr)
         return 1
     return 0
 

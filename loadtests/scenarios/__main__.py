@@ -1,7 +1,6 @@
 """`python -m loadtests.scenarios run NAME`: exit code 0 passed, 1 failed, 2 invalid."""
 
 import argparse
-import asyncio
 import logging
 import sys
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from loadtests.scenarios.conduct import NAMES, conduct, folder_of
 from loadtests.scenarios.console import NOT_RUN, console, progressing, say_not_run, show
 from loadtests.scenarios.scenario import Scenario
 from loadtests.scenarios.stack import stack
+from loadtests.scenarios.stopping import run_until_stopped
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
             logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
         command = f"python -m loadtests.scenarios {' '.join(arguments)}"
         folder = folder_of(given.out, chosen)
-        result = asyncio.run(
+        result = run_until_stopped(
             _run(chosen, given.state, folder, given.seed, given.shards, command, screen)
         )
     except NOT_RUN as error:

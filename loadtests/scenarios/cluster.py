@@ -32,6 +32,7 @@ from loadtests.scenarios.archive import lines
 from loadtests.scenarios.conduct import Sight, folder_of, judged, planned
 from loadtests.scenarios.console import NOT_RUN, console, progressing, say_not_run, show
 from loadtests.scenarios.scenario import Scenario
+from loadtests.scenarios.stopping import run_until_stopped
 
 _OUTSIDE = "`python -m loadtests.scenarios run` makes it, against a stack on its own machine"
 _OWN = "leave it out in a scenario of your own"
@@ -216,7 +217,7 @@ def main(arguments: Sequence[str]) -> int:
         chosen = scenarios.load(settings.scenario).stretched(settings.stretch)
         folder = folder_of(settings.out, chosen)
         with progressing(chosen, screen) as progress:
-            result = asyncio.run(reduce(settings, chosen, dict(os.environ), folder, progress))
+            result = run_until_stopped(reduce(settings, chosen, dict(os.environ), folder, progress))
     except (OptionError, SettingsError, *NOT_RUN) as error:
         say_not_run(screen, error)
         return EXIT_CODES["INVALID"]

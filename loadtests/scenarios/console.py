@@ -16,6 +16,7 @@ from loadtests.driver.result import Result, ResultError
 from loadtests.driver.run import Standing
 from loadtests.scenarios.scenario import Scenario, ScenarioError
 from loadtests.scenarios.stack import StackError
+from loadtests.scenarios.stopping import StoppedError
 
 #: What keeps a run from being judged, with words for whoever started it.
 NOT_RUN = (
@@ -25,6 +26,7 @@ NOT_RUN = (
     UnknownOperationError,
     ResultError,
     ReadError,
+    StoppedError,
     TimeoutError,
 )
 

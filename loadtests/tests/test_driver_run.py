@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
+from loadtests.driver import clock
 from loadtests.driver.coordinator import Coordinator, ShardError
 from loadtests.driver.operations import UnknownOperationError
 from loadtests.driver.operations.calling import SettingError
 from loadtests.driver.plan import Plan, PlannedPhase, Rate
 from loadtests.driver.result import HISTORY, INTERVALS, SHARDS, Run
 from loadtests.driver.run import Standing, run
-from loadtests.driver.wire import Done, Hello, Line, Piece, WireError
+from loadtests.driver.wire import Done, Hello, Line, Piece, Ready, WireError, Work
 from loadtests.report.histograms import add, read
 
 _SOURCE = "domain.md, a line"
@@ -143,6 +144,35 @@ async def test_what_a_lost_shard_has_sent_is_not_taken_for_whole(tmp_path: Path)
             await coordinator.end()
     (arrived,) = (tmp_path / SHARDS).iterdir()
     assert (arrived.name, (arrived / HISTORY).read_bytes()) == ("0", b"whole")
+
+
+@pytest.mark.parametrize("ready", [False, True])
+async def test_a_shard_that_waits_for_its_run_ends_when_it_is_told_to(
+    ready: bool, tmp_path: Path
+) -> None:
+    waits = asyncio.Event()
+
+    async def coordinate(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = Line(reader, writer)
+        assert isinstance(await line.read(), Hello)
+        if ready:
+            await line.send(Work(plan=_plan(tmp_path), machine=clock.machine(), collect=False))
+            assert isinstance(await line.read(), Ready)
+        waits.set()
+
+    async with asyncio.timeout(60):
+        server = await asyncio.start_server(coordinate, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        shard = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "loadtests.driver.shard"),
+            *("--coordinator", f"127.0.0.1:{port}", "--shard", "0", "--folder", str(tmp_path)),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        await waits.wait()
+        shard.terminate()
+        _, said = await shard.communicate()
+        server.close()
+    assert (shard.returncode, said.decode()) == (1, "shard 0: stopped before the run began\n")
 
 
 async def test_a_stopped_run_has_what_there_is(tmp_path: Path) -> None:

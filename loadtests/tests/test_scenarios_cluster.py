@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import os
+import signal
 import socket
 import sys
 import tarfile
@@ -113,6 +114,27 @@ def test_an_error_of_its_own_is_no_failure_of_the_city(
     monkeypatch.setattr(cluster, "reduce", broken)
     arguments = ["--scenario", "smoke", "--shards", "2", "--metrics", "{}"]
     assert cluster.main([*arguments, "--out", str(tmp_path)]) == EXIT_CODES["INVALID"]
+
+
+def test_a_pod_that_is_deleted_ends_what_it_started_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended: list[bool] = []
+
+    async def endless(*given: object) -> Result:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            async with asyncio.timeout(60):
+                await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+        raise AssertionError
+
+    monkeypatch.setattr(cluster, "reduce", endless)
+    arguments = ["--scenario", "smoke", "--shards", "2", "--metrics", "{}"]
+    assert cluster.main([*arguments, "--out", str(tmp_path)]) == EXIT_CODES["INVALID"]
+    assert ended
+    assert "not run: stopped before it was judged" in capsys.readouterr().err
 
 
 async def test_each_address_of_a_host_is_a_process_as_they_come_and_go(
