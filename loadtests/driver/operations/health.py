@@ -114,17 +114,21 @@ class Session:
         self._deadline = deadline(world)
 
     async def __call__(self, intended: datetime, number: int) -> Outcome:
-        draw = draws(self._seed, self.name, number, intended.isoformat())
+        draw = draws(self._seed, self.name, number)
         person, token = self._guests[number // self._shards % len(self._guests)]
         near = [kiosk for kiosk in KIOSKS if kiosk.zone == person.zone]
         kiosk = draw.choice(near)
-        session = UUID(int=draw.getrandbits(128), version=4)
         many = size(draw, self._measurements, _MOST)
         codes = itertools.islice(itertools.cycle(_WELL), many)
         values = [value(draw, person.body, code) for code in codes]
         if draw.random() < self._malformed:
             values.append(_NONE)
-        return await self._held(session, kiosk, token, values, intended)
+        return await self._held(self._id(intended, number), kiosk, token, values, intended)
+
+    def _id(self, intended: datetime, number: int) -> UUID:
+        # A run of the same seed is another day: its sessions are others.
+        draw = draws(self._seed, self.name, number, intended.isoformat())
+        return UUID(int=draw.getrandbits(128), version=4)
 
     async def _held(
         self,
@@ -192,10 +196,9 @@ class Acute(Session):
     name = ACUTE
 
     async def __call__(self, intended: datetime, number: int) -> Outcome:
-        draw = draws(self._seed, self.name, number, intended.isoformat())
         _, token = self._guests[number // self._shards % len(self._guests)]
         kiosk = KIOSKS[number % len(KIOSKS)]
-        session = UUID(int=draw.getrandbits(128), version=4)
+        session = self._id(intended, number)
         outcome = await self._held(session, kiosk, token, _BAD, intended)
         case = str(event_id(ACUTE_READING_DETECTED, event_id("case", session)))
         if outcome.status == "ok" and case not in outcome.acknowledged:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from loadtests.driver.operations.calling import SettingError, Skew
 
@@ -16,7 +16,10 @@ _HOLE = re.compile(r"\{(\w+)\}")
 @dataclass(frozen=True, slots=True)
 class Filling:
     """What goes into the holes of one call: {number}, {key} (skewed), {uuid}, {intended} (ISO 8601,
-    UTC), {micros} (since 1970), {share} (0 to 1)."""
+    UTC), {micros} (since 1970), {share} (0 to 1).
+
+    Two runs of a seed differ in {intended}, {micros} and {uuid} alone: by the same {uuid} as
+    idempotency key, the second run on a stack would measure replays."""
 
     values: Mapping[str, int | float | str]
 
@@ -26,7 +29,7 @@ class Filling:
             {
                 "number": number,
                 "key": skew(draw),
-                "uuid": str(UUID(int=draw.getrandbits(128), version=4)),
+                "uuid": str(uuid5(UUID(int=draw.getrandbits(128)), intended.isoformat())),
                 "intended": intended.isoformat(timespec="microseconds").replace("+00:00", "Z"),
                 "micros": round(intended.timestamp() * 1_000_000),
                 "share": round(draw.random(), 6),
