@@ -28,7 +28,7 @@ class Interval:
 
 
 def read(path: Path) -> Iterator[Interval]:
-    """In the file's order. Raises ResultError for what is no such log."""
+    """All of it, in the file's order. Raises ResultError for what is no such log."""
     try:
         reader = HistogramLogReader(str(path), None)
     except OSError as error:
@@ -36,7 +36,7 @@ def read(path: Path) -> Iterator[Interval]:
     try:
         while True:
             try:
-                histogram = reader.get_next_interval_histogram()
+                histogram = reader.get_next_interval_histogram(absolute=True)
             except Exception as error:  # the decoder raises whatever its bytes lead it to
                 raise ResultError(f"{path}: a line that cannot be read: {error!r}") from error
             if histogram is None:
@@ -73,12 +73,16 @@ def add(totals: dict[str, HdrHistogram], tag: str, histogram: HdrHistogram) -> N
 
 
 class Writer:
-    """An interval log that any HdrHistogram tool reads. The library's own writer has no tags."""
+    """An interval log that any HdrHistogram tool reads. The library's own writer has no tags.
+
+    It begins with the second in which `began`, epoch seconds, is: tools leave out an interval that
+    is before its log's beginning, and intervals are whole seconds.
+    """
 
     def __init__(self, file: TextIO, began: float) -> None:
         self._file = file
         file.write("#[Histogram log format version 1.3]\n")
-        file.write(f"#[StartTime: {began:.3f} (seconds since epoch)]\n")
+        file.write(f"#[StartTime: {math.floor(began):.3f} (seconds since epoch)]\n")
         file.write("#[BaseTime: 0.000 (seconds since epoch)]\n")
         file.write('"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_"\n')
 

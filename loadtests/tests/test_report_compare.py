@@ -1,10 +1,13 @@
 """Two runs against each other: a planted change is found, noise is not."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from loadtests.driver.result import Run
 from loadtests.report import compare as comparing
+from loadtests.report import measure
 from loadtests.report.__main__ import main
 from loadtests.tests.report_sample import sample
 
@@ -38,6 +41,18 @@ def test_noise_is_no_difference(tmp_path: Path, seed: int) -> None:
     comparison = comparing.compare(*_two(tmp_path, 1.0, seed), draws=200)
     assert {row.verdict for row in comparison.rows} <= {"no difference", "too few calls"}
     assert any("seed" in one for one in comparison.warnings)
+
+
+def test_what_is_compared_is_what_was_reported(tmp_path: Path) -> None:
+    a, b = _two(tmp_path, 1.0)
+    run = Run.read(a)
+    run.model_copy(update={"began": run.began + timedelta(seconds=0.859)}).write(a)
+    (reported,) = measure(a).figures.operations
+    row = _responses(comparing.compare(a, b, draws=5))
+    response = reported.response
+    assert [row[name].a for name in comparing.PERCENTILES] == [
+        *(response.p50, response.p90, response.p99, response.p999),
+    ]
 
 
 def test_the_same_seed_gives_the_same_intervals(tmp_path: Path) -> None:

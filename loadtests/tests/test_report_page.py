@@ -10,12 +10,14 @@ import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from hdrh.log import HistogramLogReader
 
 from loadtests.driver.result import Gate, Result, ResultError, Run, Verdict
 from loadtests.report import histograms, measure, write
@@ -67,6 +69,27 @@ def test_merging_shards_keeps_every_count(tmp_path: Path) -> None:
         seen.add((one.second, one.tag))
         again.setdefault(one.tag, Counter()).update(dict(histograms.counts(one.histogram)))
     assert again == truth
+
+
+def test_a_run_that_began_within_a_second_is_merged_with_its_first(tmp_path: Path) -> None:
+    run = Run.read(sample(tmp_path, seconds=5))
+    run.model_copy(update={"began": run.began + timedelta(seconds=0.859)}).write(tmp_path)
+    truth = {tag: counted.total() for tag, counted in _truth(tmp_path).items()}
+    measure(tmp_path)
+    again = Counter[str]()
+    reader = HistogramLogReader(str(tmp_path / "merged.hlog"), None)
+    while (one := reader.get_next_interval_histogram()) is not None:
+        again[one.get_tag()] += one.get_total_count()
+    reader.close()
+    assert again == truth
+
+
+def test_what_is_before_the_beginning_of_a_log_is_read_too(tmp_path: Path) -> None:
+    measure(sample(tmp_path, seconds=5))
+    log = tmp_path / "merged.hlog"
+    whole = [(one.second, one.tag) for one in histograms.read(log)]
+    log.write_text(re.sub(r"(StartTime: \d+)\.000", r"\1.859", log.read_text()))
+    assert [(one.second, one.tag) for one in histograms.read(log)] == whole
 
 
 def test_counts_are_all_values_recorded_zero_too() -> None:
