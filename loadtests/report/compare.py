@@ -29,6 +29,8 @@ CONFIDENCE = 0.99
 LEAST = 0.05
 DRAWS = 500
 _BEYOND = 10
+# Of all that is told of a machine, this is not the machine's.
+_LOAD = "load_1min"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,9 @@ def _warnings(a: Path, b: Path, run_a: Run, run_b: Run) -> list[str]:
         "scenario": lambda run: run.scenario,
         "scenario's file": lambda run: run.text,
         "seed": lambda run: run.seed,
-        "machine": lambda run: run.machine,
+        "machine": lambda run: {
+            name: value for name, value in run.machine.items() if name != _LOAD
+        },
         "number of shards": lambda run: run.shards,
     }
     for what, of in same.items():

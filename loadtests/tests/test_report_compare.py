@@ -55,6 +55,16 @@ def test_what_is_compared_is_what_was_reported(tmp_path: Path) -> None:
     ]
 
 
+def test_one_machine_is_the_same_whatever_its_load(tmp_path: Path) -> None:
+    a, b = _two(tmp_path, 1.0)
+    for folder, load in ((a, 0.5), (b, 3.1)):
+        machine = {"cores": 4, "load_1min": load}
+        Run.read(folder).model_copy(update={"machine": machine}).write(folder)
+    assert "not the same machine" not in comparing.compare(a, b, draws=5).warnings
+    Run.read(b).model_copy(update={"machine": {"cores": 8, "load_1min": 0.5}}).write(b)
+    assert "not the same machine" in comparing.compare(a, b, draws=5).warnings
+
+
 def test_the_same_seed_gives_the_same_intervals(tmp_path: Path) -> None:
     a, b = _two(tmp_path, 1.1)
     first, second = comparing.compare(a, b, draws=50), comparing.compare(a, b, draws=50)
