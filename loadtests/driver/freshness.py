@@ -11,8 +11,9 @@ import json
 import math
 import struct
 from array import array
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -115,7 +116,8 @@ class Freshness:
         self._values: dict[tuple[int, str], array[int]] = {}
         self._intended: dict[str, int] = {}
         self._early: dict[str, list[tuple[str, int]]] = {}
-        self.seen = 0
+        self.seen = Counter[str]()
+        """By effect."""
         self.schemas: dict[str, set[int]] = {}
         """Ids of the writers' schemas by topic, of the events that were looked at."""
         self.rooms: dict[str, Offset] = {}
@@ -148,6 +150,13 @@ class Freshness:
         else:
             self._record(room, "urgent", intended, at)
 
+    async def until_seen(self, effects: Mapping[str, int], seconds: float) -> None:
+        """Until there are so many of each, or the time is over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while any(self.seen[effect] < count for effect, count in effects.items()):
+                    await asyncio.sleep(_ROOM_SECONDS)
+
     def write(self, recorder: Recorder) -> None:
         """All that was seen, in order of the seconds."""
         for (second, tag), values in sorted(self._values.items()):
@@ -156,7 +165,7 @@ class Freshness:
         recorder.flush()
 
     def _record(self, effect: str, priority: Priority, intended: int, at: int) -> None:
-        self.seen += 1
+        self.seen[effect] += 1
         place = (intended // 1_000_000, f"{effect}|{priority}")
         self._values.setdefault(place, array("q")).append(at - intended)
 

@@ -59,13 +59,14 @@ class Operation(Protocol):
 @dataclass(frozen=True)
 class World:
     """`environment` holds LOADTESTS_* as `meshctl env loadtests` prints them, and the variables of
-    those departments whose topics are written directly."""
+    those departments whose topics are written directly; `made_at` is the plan's."""
 
     environment: Mapping[str, str]
     seed: int
     shard: int = 0
     shards: int = 1
     settings: Mapping[str, object] = field(default_factory=dict)
+    made_at: int = 0
 
     def number(self, name: str, default: float) -> float:
         """A setting. Raises ValueError for what is no number."""

@@ -1,5 +1,6 @@
 """What a run does, typed: phases, and how often each operation is called in them."""
 
+import time
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -64,6 +65,8 @@ class Plan(_Part):
     `settings` go to the operations. `modules` offer operations beside those of
     `loadtests.driver.operations`. A shard has at most `in_flight` calls that have not ended: what
     is due then waits, and that is send lag. After the last phase calls have `drain_seconds` to end.
+    `made_at` is in seconds since 1970: what must be another one in each run on one stack, and the
+    same in all shards, goes by it.
     """
 
     scenario: str
@@ -75,6 +78,7 @@ class Plan(_Part):
     phases: tuple[PlannedPhase, ...]
     settings: dict[str, Any] = {}
     modules: tuple[str, ...] = ()
+    made_at: int = Field(default_factory=lambda: int(time.time()))
     in_flight: int = Field(default=10_000, ge=1)
     drain_seconds: Positive = 15.0
     prepare_seconds: Positive = 180.0

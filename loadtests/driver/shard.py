@@ -76,7 +76,7 @@ async def work(coordinator: str, shard: int, folder: Path) -> None:
 
 async def _run(line: Line, order: Work, shard: int, folder: Path) -> None:
     plan = order.plan
-    world = World(os.environ, plan.seed, shard, plan.shards, plan.settings)
+    world = World(os.environ, plan.seed, shard, plan.shards, plan.settings, plan.made_at)
     own = Now()
     same = bool(order.machine) and order.machine == clock.machine()
     before = SAME_CLOCK if same else await _offset(line, own)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from city.cameras.v1.camera_pb2_grpc import CameraServiceAsyncStub
     from city.cameras.v1.detection_pb2_grpc import DetectionServiceAsyncStub
 
-SITES = 400
+SITES = 2_000
 # Two probes at one place would be merged into one incident.
 REST_SECONDS = 125.0
 _PER_ROW = 25

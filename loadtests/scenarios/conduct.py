@@ -1,15 +1,17 @@
 """A scenario from its start to its verdict: drive, break, check, judge, report."""
 
 import asyncio
-from collections import ChainMap
+from collections import ChainMap, Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from loadtests import report
+from loadtests.checker import history
 from loadtests.checker.settling import settled
 from loadtests.driver import freshness, resources, validity
+from loadtests.driver.causes import expected
 from loadtests.driver.coordinator import ShardError
 from loadtests.driver.operation import World
 from loadtests.driver.plan import Plan
@@ -48,6 +50,17 @@ class Sight:
 def folder_of(out: Path, scenario: Scenario) -> Path:
     """A run's own folder, by the moment it begins."""
     return out / f"{scenario.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+
+
+@contextmanager
+def only_with_content(folder: Path) -> Iterator[None]:
+    """The folder of a run that was not made stays only when there is something in it."""
+    try:
+        yield
+    finally:
+        for place, *_ in os.walk(folder, topdown=False):
+            with suppress(OSError):  # it is not empty
+                Path(place).rmdir()
 
 
 def planned(scenario: Scenario, seed: int, shards: int | None, command: str) -> Plan:
@@ -119,7 +132,7 @@ async def judged(
     """Watch while `drive` runs the plan, then measure, check, judge and report.
 
     `faults` and `problems` are looked at when it has ended. Raises what `drive` does, but for
-    ShardError: a lost shard makes the run INVALID.
+    ShardError: a shard that is lost from a run makes that INVALID.
     """
     world = World(sight.environment, plan.seed, 0, plan.shards, plan.settings)
     lost: list[str] = []
@@ -131,6 +144,9 @@ async def judged(
             await drive()
         except ShardError as error:
             lost.append(str(error))
+        else:
+            acknowledged = await asyncio.to_thread(_acknowledged, folder)
+            await seen.until_seen(expected(acknowledged, sight.rooms), _EFFECTS_SECONDS)
     found = [*problems, *lost, *unwritten(faults, seen.schemas)]
     made = Run.read(folder)
     made = made.model_copy(update={"faults": tuple(faults), "clock": seen.clock(made.clock)})
@@ -139,6 +155,11 @@ async def judged(
     check = await settled(folder, sight.environment, sight.alone, _EFFECTS_SECONDS, sight.rooms)
     check.write(folder)
     found += validity.problems(scenario.validity, measured.figures, made.clock, plan.shards)
-    result = judge(scenario, measured.figures, check, found)
+    result = judge(scenario, measured.figures, check, found, sight.rooms)
     result.model_copy(update={"remarks": tuple(remarks)}).write(folder)
     return report.write(folder, measured)
+
+
+def _acknowledged(folder: Path) -> Counter[str]:
+    """How many calls of each operation."""
+    return Counter(call.op for call in history.calls(folder) if call.status == "ok")

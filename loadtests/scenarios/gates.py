@@ -1,7 +1,9 @@
 """Gates: what was measured and found against what a scenario allows. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 
+from loadtests.driver.causes import expected
 from loadtests.driver.result import (
     Check,
     Figures,
@@ -17,15 +19,20 @@ _FOUND = ("lost", "doubled", "reordered", "unseen")
 
 
 def judge(
-    scenario: Scenario, figures: Figures, check: Check | None, problems: Sequence[str]
+    scenario: Scenario,
+    figures: Figures,
+    check: Check | None,
+    problems: Sequence[str],
+    rooms: Collection[str] = (),
 ) -> Result:
     """`problems` make the run INVALID, as does a gate that could not be measured: neither passed
-    nor failed, whatever the others say."""
+    nor failed, whatever the others say. `rooms` are those whose record was watched."""
     gates = (
         *_response(scenario.gates, figures),
         *_freshness(scenario.gates, figures),
         *_ratios(scenario.gates, figures),
         *_outcomes(scenario.gates, figures),
+        *_effects(figures, rooms),
         *_dead_letters(scenario.gates, figures),
         *_consumers(scenario.gates, figures),
         *_recovery(scenario.gates, figures),
@@ -119,6 +126,20 @@ def _outcomes(gates: Gates, figures: Figures) -> Iterator[Gate]:
         share = bad / sent if sent else None
         missing = "" if sent else "nothing was sent"
         yield _at_most("calls not ok", gates.not_ok_share, share, "share", missing)
+    for one in figures.operations:
+        if one.sent and not one.ok:
+            detail = f"{one.sent} sent, none ok"
+            yield _at_least(f"calls of {one.name} that are ok", 1, 0, "calls", detail)
+
+
+def _effects(figures: Figures, rooms: Collection[str]) -> Iterator[Gate]:
+    """A percentile says nothing of an effect that never came."""
+    seen = Counter[str]()
+    for one in figures.freshness:
+        seen[one.effect] += one.freshness.count
+    acknowledged = {one.name: one.ok for one in figures.operations}
+    for effect, count in expected(acknowledged, rooms).items():
+        yield _at_least(f"effects seen: {effect}", count, seen[effect], "events", "")
 
 
 def _dead_letters(gates: Gates, figures: Figures) -> Iterator[Gate]:
@@ -137,18 +158,8 @@ def _consumers(gates: Gates, figures: Figures) -> Iterator[Gate]:
     for topic, limit in gates.consumers.items():
         found = [one.processes for one in figures.events if one.topic == topic]
         value = max(found, default=None)
-        verdict: Verdict = "INVALID"
-        if value is not None:
-            verdict = "PASS" if value >= limit else "FAIL"
-        yield Gate(
-            name=f"consumers of {topic}",
-            limit=limit,
-            value=value,
-            unit="processes",
-            direction="at least",
-            verdict=verdict,
-            detail="no service told of it" if value is None else "",
-        )
+        missing = "no service told of it" if value is None else ""
+        yield _at_least(f"consumers of {topic}", limit, value, "processes", missing)
 
 
 def _recovery(gates: Gates, figures: Figures) -> Iterator[Gate]:
@@ -213,6 +224,21 @@ def _at_most(name: str, limit: float, value: float | None, unit: str, detail: st
     if value is not None:
         verdict = "FAIL" if value > limit else "PASS"
     return Gate(name=name, limit=limit, value=value, unit=unit, verdict=verdict, detail=detail)
+
+
+def _at_least(name: str, limit: float, value: float | None, unit: str, detail: str) -> Gate:
+    verdict: Verdict = "INVALID"
+    if value is not None:
+        verdict = "FAIL" if value < limit else "PASS"
+    return Gate(
+        name=name,
+        limit=limit,
+        value=value,
+        unit=unit,
+        direction="at least",
+        verdict=verdict,
+        detail=detail,
+    )
 
 
 def _fails(name: str, limit: float, value: float, unit: str, detail: str) -> Gate:

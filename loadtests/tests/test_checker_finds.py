@@ -167,6 +167,12 @@ def test_others_events_are_unseen_only_for_one_who_is_alone(tmp_path: Path) -> N
     assert found(check([], rows, tmp_path / "a")) == set()
     alone = World(began=AT, alone=True)
     assert found(check([], rows, tmp_path / "b", alone)) == {("unseen", READINGS, one.id)}
+    # Two who play the same city have the same keys.
+    own = reading("others", 1)
+    both = [*rows, seen(READINGS, 1, own.id, own.data, "others")]
+    calls = [call(PUBLISH, own.id, at=1)]
+    assert found(check(calls, both, tmp_path / "c")) == set()
+    assert found(check(calls, both, tmp_path / "d", alone)) == {("unseen", READINGS, one.id)}
 
 
 def test_order_is_asked_for_only_beyond_what_clocks_may_be_apart(tmp_path: Path) -> None:

@@ -86,3 +86,12 @@ async def test_a_session_that_was_ended_before_it_was_written_tells_why() -> Non
     kiosk._stub = cast(Any, SimpleNamespace(Session=session))
     outcome = await kiosk(_AT, 0)
     assert (outcome.status, outcome.detail) == ("failed", "RESOURCE_EXHAUSTED: full")
+
+
+async def test_runs_after_each_other_have_their_arsons_at_places_of_their_own() -> None:
+    """Two at one place within two minutes are one incident. Runs of half a minute, ten a second."""
+    places: list[str] = []
+    for made_at in range(1_800_000_000, 1_800_000_120, 30):
+        arson = cameras.Arsons(cast(Any, Silent(_taken)), World({}, 1, made_at=made_at))
+        places += [(await arson(_AT, number)).key for number in range(300)]
+    assert len(set(places)) == len(places)

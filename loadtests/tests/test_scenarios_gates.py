@@ -197,3 +197,38 @@ def test_a_run_that_measured_itself_is_neither_passed_nor_failed() -> None:
     assert (result.verdict, result.exit_code) == ("INVALID", 2)
     assert result.reasons[0] == "a.Call: send lag p99 900 ms"
     assert (judge(scenario, _figures(), _CLEAN, []).exit_code) == 1
+
+
+@pytest.mark.parametrize(
+    ("seen", "verdict"), [(30, "PASS"), (31, "PASS"), (29, "FAIL"), (0, "FAIL")]
+)
+def test_of_each_acknowledged_call_the_effects_must_have_shown(seen: int, verdict: str) -> None:
+    called = _figures().operations[0].model_copy(update={"name": "cameras.Arson", "ok": 30})
+    effects = ("cameras.alarm-raised.v1", "cameras.alarm-escalated.v1", "room-112")
+    shown = [*effects, "emergency.incident-changed.v1"]
+    freshness = tuple(
+        FreshnessFigures(
+            effect=name,
+            priority="urgent",
+            freshness=_percentiles(1, seen if name == "room-112" else 30),
+        )
+        for name in shown
+        if seen or name != "room-112"
+    )
+    figures = _figures().model_copy(update={"operations": (called,), "freshness": freshness})
+    result = judge(_scenario(), figures, _CLEAN, (), {"room-112": "http://there"})
+    found = {gate.name: gate for gate in result.gates if gate.name.startswith("effects seen")}
+    assert found.keys() == {f"effects seen: {name}" for name in shown}
+    assert found["effects seen: room-112"].verdict == result.verdict == verdict
+    assert found["effects seen: room-112"].value == seen
+    unwatched = judge(_scenario(), figures, _CLEAN, ())
+    assert "effects seen: room-112" not in {gate.name for gate in unwatched.gates}
+
+
+def test_an_operation_of_which_no_call_was_ok_fails_whatever_is_allowed() -> None:
+    result = judge(_scenario(not_ok_share=1), _figures(ok=0, failed=3), _CLEAN, ())
+    assert result.verdict == "FAIL"
+    assert result.reasons == (
+        "calls of a.Call that are ok: 0 calls, at least 1 allowed (3 sent, none ok)",
+    )
+    assert judge(_scenario(), _figures(ok=1, failed=9), _CLEAN, ()).verdict == "PASS"
