@@ -52,17 +52,6 @@ def folder_of(out: Path, scenario: Scenario) -> Path:
     return out / f"{scenario.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
 
 
-@contextmanager
-def only_with_content(folder: Path) -> Iterator[None]:
-    """The folder of a run that was not made stays only when there is something in it."""
-    try:
-        yield
-    finally:
-        for place, *_ in os.walk(folder, topdown=False):
-            with suppress(OSError):  # it is not empty
-                Path(place).rmdir()
-
-
 def planned(scenario: Scenario, seed: int, shards: int | None, command: str) -> Plan:
     """The engine's side; `shards` in place of the scenario's."""
     return Plan(
@@ -132,7 +121,7 @@ async def judged(
     """Watch while `drive` runs the plan, then measure, check, judge and report.
 
     `faults` and `problems` are looked at when it has ended. Raises what `drive` does, but for
-    ShardError: a shard that is lost from a run makes that INVALID.
+    ShardError: a lost shard makes the run INVALID.
     """
     world = World(sight.environment, plan.seed, 0, plan.shards, plan.settings)
     lost: list[str] = []
