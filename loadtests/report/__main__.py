@@ -7,11 +7,20 @@ from pathlib import Path
 
 from loadtests.driver.result import EXIT_CODES, ResultError
 from loadtests.report import write
-from loadtests.report.compare import DRAWS, compare, html, text
+from loadtests.report.compare import DRAWS, Outcome, compare, html, text
+
+_EXIT_CODES: dict[Outcome, int] = {
+    "better": 0,
+    "no difference": 0,
+    "worse": 1,
+    "not all compared": 2,
+    "nothing compared": 2,
+    "invalid": 2,
+}
 
 
 def main(arguments: Sequence[str]) -> int:
-    """A run's own exit code. Comparing: 1 when something is worse, 2 when nothing can be said."""
+    """A run's own exit code. Comparing: 1 when something is worse, 2 when not all was compared."""
     try:
         return _compare(arguments[1:]) if arguments[:1] == ["compare"] else _report(arguments)
     except ResultError as error:
@@ -42,7 +51,7 @@ def _compare(arguments: Sequence[str]) -> int:
     print(text(comparison), end="")
     if given.html:
         given.html.write_text(html(comparison), encoding="utf-8")
-    return {"worse": 1, "too few calls": 2, "invalid": 2}.get(comparison.verdict, 0)
+    return _EXIT_CODES[comparison.verdict]
 
 
 if __name__ == "__main__":

@@ -22,6 +22,9 @@ from loadtests.driver.result import FRESHNESS, MERGED, Result, Run
 from loadtests.report import histograms, measure, page
 
 Difference = Literal["better", "worse", "no difference", "too few calls"]
+Outcome = Literal[
+    "better", "worse", "no difference", "not all compared", "nothing compared", "invalid"
+]
 Values = list[tuple[int, int]]
 
 PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99.9": 99.9}
@@ -49,22 +52,29 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`warnings` say why the two can hardly be compared; with an INVALID run they cannot be."""
+    """`warnings` say why the two can hardly be compared; with an INVALID run they cannot be.
+    `gaps` name each operation and effect of which not one percentile was compared, and why."""
 
     a: str
     b: str
     rows: tuple[Row, ...]
     warnings: tuple[str, ...]
+    gaps: tuple[str, ...]
     valid: bool
 
     @property
-    def verdict(self) -> Difference | Literal["invalid"]:
-        """Worse when anything is worse."""
+    def verdict(self) -> Outcome:
+        """Worse when anything is worse; that nothing is says little where something is missing."""
         if not self.valid:
             return "invalid"
         verdicts = {row.verdict for row in self.rows}
-        order: tuple[Difference, ...] = ("worse", "better", "no difference")
-        return next((one for one in order if one in verdicts), "too few calls")
+        if "worse" in verdicts:
+            return "worse"
+        if verdicts <= {"too few calls"}:
+            return "nothing compared"
+        if self.gaps:
+            return "not all compared"
+        return "better" if "better" in verdicts else "no difference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +91,10 @@ def compare(a: Path, b: Path, seed: int = 1, draws: int = DRAWS) -> Comparison:
     sides = _side(a), _side(b)
     common = sorted(sides[0].totals.keys() & sides[1].totals.keys())
     rows = [row for tag in common for row in _rows(tag, *sides, seed, draws)]
-    missing = sorted(sides[0].totals.keys() ^ sides[1].totals.keys())
-    warnings = _warnings(a, b, *runs) + [f"{_name(tag)} is in one run only" for tag in missing]
     results = Result.read_if_there(a), Result.read_if_there(b)
     valid = all(one is None or one.verdict != "INVALID" for one in results)
-    return Comparison(str(a), str(b), tuple(rows), tuple(warnings), valid)
+    warnings, gaps = _warnings(a, b, *runs), _gaps(*sides, rows)
+    return Comparison(str(a), str(b), tuple(rows), tuple(warnings), tuple(gaps), valid)
 
 
 def _side(folder: Path) -> _Side:
@@ -99,6 +108,22 @@ def _side(folder: Path) -> _Side:
                 histograms.add(totals, one.tag, one.histogram)
                 seconds[one.tag].append(histograms.counts(one.histogram))
     return _Side(totals, dict(seconds))
+
+
+def _gaps(a: _Side, b: _Side, rows: Sequence[Row]) -> list[str]:
+    gaps = []
+    for one, other, name in ((a, b, "A"), (b, a, "B")):
+        only = sorted(one.totals.keys() - other.totals.keys())
+        gaps += [f"{_name(tag)} is in {name} only" for tag in only]
+    verdicts: dict[str, set[Difference]] = defaultdict(set)
+    for row in rows:
+        verdicts[row.name].add(row.verdict)
+    gaps += [
+        f"{name} has too few calls for any percentile"
+        for name, found in verdicts.items()
+        if found == {"too few calls"}
+    ]
+    return gaps
 
 
 def _name(tag: str) -> str:
@@ -205,6 +230,7 @@ def _warnings(a: Path, b: Path, run_a: Run, run_b: Run) -> list[str]:
 def text(comparison: Comparison) -> str:
     lines = [f"A {comparison.a}", f"B {comparison.b}"]
     lines += [f"warning: {one}" for one in comparison.warnings]
+    lines += [f"not compared: {one}" for one in comparison.gaps]
     wide = max((len(row.name) for row in comparison.rows), default=9)
     header = f"{'operation':{wide}}  {'':5}  {'A ms':>9}  {'B ms':>9}  {'B/A':>6}  99 % of ratios"
     lines += ["", header]

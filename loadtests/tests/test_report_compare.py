@@ -65,6 +65,70 @@ def test_one_machine_is_the_same_whatever_its_load(tmp_path: Path) -> None:
     assert "not the same machine" in comparing.compare(a, b, draws=5).warnings
 
 
+def _said(
+    a: Path, b: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> tuple[int, str, str]:
+    """The exit code, what is printed, and the page."""
+    page = tmp_path / "compare.html"
+    code = main(["compare", str(a), str(b), "--draws", "100", "--html", str(page)])
+    return code, capsys.readouterr().out, page.read_text(encoding="utf-8")
+
+
+def test_no_difference_is_said_of_what_was_all_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, words, page = _said(*_two(tmp_path, 1.0), capsys, tmp_path)
+    assert (code, "not compared" in words) == (0, False)
+    assert "B against A: no difference" in words
+    assert '<header class="banner PASS">' in page
+
+
+def test_what_is_missing_in_one_run_is_named_and_not_called_no_difference(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = _two(tmp_path, 1.0)
+    log = b / "freshness.hlog"
+    kept = [line for line in log.read_text().splitlines(True) if "112-dispatch" not in line]
+    log.write_text("".join(kept))
+    for sides in ((a, b, "A"), (b, a, "B")):
+        code, words, page = _said(*sides[:2], capsys, tmp_path)
+        assert code == 2
+        assert f"not compared: 112-dispatch urgent is in {sides[2]} only" in words
+        assert "B against A: not all compared" in words
+        assert f"Not compared: 112-dispatch urgent is in {sides[2]} only" in page
+        assert '<header class="banner INVALID">' in page
+
+
+def test_an_effect_with_too_few_values_is_not_called_no_difference(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = _two(tmp_path, 1.0)
+    for folder in (a, b):
+        log = folder / "freshness.hlog"
+        lines = log.read_text().splitlines(True)
+        urgent = [line for line in lines if "112-dispatch" in line]
+        log.write_text("".join(line for line in lines if line not in urgent[5:]))
+    code, words, _ = _said(a, b, capsys, tmp_path)
+    assert code == 2
+    assert "not compared: 112-dispatch urgent has too few calls for any percentile" in words
+    assert "B against A: not all compared" in words
+
+
+def test_worse_is_worse_whatever_is_missing(tmp_path: Path) -> None:
+    a, b = _two(tmp_path, 1.2)
+    (b / "freshness.hlog").unlink()
+    comparison = comparing.compare(a, b, draws=100)
+    assert len(comparison.gaps) == 3
+    assert comparison.verdict == "worse"
+
+
+def test_runs_with_nothing_in_common_are_not_compared(tmp_path: Path) -> None:
+    a, b = _two(tmp_path, 1.0)
+    for one in (b / "freshness.hlog", *b.glob("shards/*/intervals.hlog"), b / "merged.hlog"):
+        one.unlink()
+    assert comparing.compare(a, b, draws=5).verdict == "nothing compared"
+
+
 def test_the_same_seed_gives_the_same_intervals(tmp_path: Path) -> None:
     a, b = _two(tmp_path, 1.1)
     first, second = comparing.compare(a, b, draws=50), comparing.compare(a, b, draws=50)
