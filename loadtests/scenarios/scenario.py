@@ -66,6 +66,13 @@ class Chaos(_Part):
     calm: float = Field(gt=0)
     of: tuple[PlannedFault, ...] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def _calm_at_the_end(self) -> Self:
+        for number, one in enumerate(self.of):
+            if one.seconds > self.calm:
+                raise ValueError(f"of.{number}.seconds: expected at most calm, {self.calm:g} s")
+        return self
+
     def planned(self, seconds: float, seed: int) -> tuple[PlannedFault, ...]:
         """In a run of so many seconds."""
         chance = draws(seed, "chaos")
@@ -168,9 +175,21 @@ class Scenario(_Part):
             raise ValueError(f"gates: there is no phase {', '.join(nowhere)}")
         if self.gates.recovery_seconds is not None and not (self.faults or self.chaos):
             raise ValueError("gates.recovery_seconds: there is no fault to recover from")
-        if late := [one for one in self.faults if one.at + one.seconds > self.seconds]:
-            raise ValueError(f"faults: {late[0].kind} at {late[0].at} s is over after the phases")
+        if late := self._late:
+            raise ValueError(late)
         return self
+
+    @property
+    def _late(self) -> str:
+        """The first fault that the end of the phases cuts short, in words; empty without one."""
+        for number, one in enumerate(self.faults):
+            if one.at + one.seconds > self.seconds:
+                lasting = f" for {one.seconds:g} s" if one.seconds else ""
+                return (
+                    f"faults.{number}: {one.kind} at {one.at:g} s{lasting}"
+                    f" is over after the phases: expected by {self.seconds:g} s"
+                )
+        return ""
 
     @property
     def seconds(self) -> float:
@@ -184,10 +203,14 @@ class Scenario(_Part):
 
     def stretched(self, factor: float) -> Self:
         """With phases so many times as long, and faults so many times as late; what chaos draws
-        becomes more. Rates, and how long a fault takes, stay."""
+        becomes more. Rates, and how long a fault takes, stay. Raises ScenarioError where a fault
+        does not fit any more."""
         phases = [one.model_copy(update={"seconds": one.seconds * factor}) for one in self.phases]
         faults = [one.model_copy(update={"at": one.at * factor}) for one in self.faults]
-        return self.model_copy(update={"phases": tuple(phases), "faults": tuple(faults)})
+        found = self.model_copy(update={"phases": tuple(phases), "faults": tuple(faults)})
+        if late := found._late:
+            raise ScenarioError(f"{self.name}, stretched by {factor:g}: {late}")
+        return found
 
 
 def names() -> list[str]:
