@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from loadtests.driver import clock, operations, schedule
-from loadtests.driver.coordinator import Coordinator
+from loadtests.driver.coordinator import Coordinator, ShardError
 from loadtests.driver.operation import World
 from loadtests.driver.plan import Plan
 from loadtests.driver.result import Phase, Run
@@ -21,6 +21,10 @@ from loadtests.driver.result import Phase, Run
 _PROGRESS_SECONDS = 0.5
 _STOP_SECONDS = 30.0
 _PACKAGES = ("city-backbone", "grpcio", "aiokafka", "uvloop", "hdrhistogram", "fastavro")
+
+
+class NotBegunError(Exception):
+    """A shard is lost before the run began; the message says which and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,8 @@ async def run(
     `environment` is added to this process's: LOADTESTS_* and what else the operations need.
     `started` learns of the common start, up to a second before it; what it awaits runs beside the
     shards and is cancelled with them. Cancelled, the shards end and write what there is, and so is
-    run.json. Raises ShardError when a shard is lost (run.json is there then too, once it began),
-    and what preparing raises.
+    run.json. Raises ShardError when a shard is lost (run.json is there then too), NotBegunError
+    when it is lost before the run began, and what preparing raises.
     """
     whole = {**os.environ, **(environment or {})}
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
@@ -83,7 +87,10 @@ async def _conduct(
     started: Callable[[datetime], Awaitable[None]] | None,
     progress: Callable[[Standing], None] | None,
 ) -> None:
-    start = await coordinator.begin()
+    try:
+        start = await coordinator.begin()
+    except ShardError as error:
+        raise NotBegunError(str(error)) from None
     began = datetime.fromtimestamp(start / 1_000_000, UTC)
     beside = [asyncio.create_task(_report(coordinator, plan, start, progress))]
     if started is not None:

@@ -2,8 +2,12 @@
 
 import argparse
 import logging
+import math
+import os
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -17,6 +21,8 @@ from loadtests.scenarios.scenario import Scenario
 from loadtests.scenarios.stack import stack
 from loadtests.scenarios.stopping import run_until_stopped
 
+_MOST_SHARDS = 256
+
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser("python -m loadtests.scenarios", description=__doc__)
@@ -27,7 +33,9 @@ def main(arguments: Sequence[str]) -> int:
     run.add_argument("--state", type=Path, help="of a stack that runs; without, one of its own")
     run.add_argument("--out", type=Path, default=Path("out"), help="where the run's folder is made")
     run.add_argument("--seed", type=int, default=1)
-    run.add_argument("--shards", type=int, help="processes that send; the scenario's by default")
+    run.add_argument(
+        "--shards", type=_shards, help="processes that send; the scenario's by default"
+    )
     run.add_argument(
         "--stretch", type=_factor, default=1.0, help="phases so many times as long, soak above all"
     )
@@ -44,21 +52,50 @@ def main(arguments: Sequence[str]) -> int:
             logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
         command = f"python -m loadtests.scenarios {' '.join(arguments)}"
         folder = folder_of(given.out, chosen)
-        result = run_until_stopped(
-            _run(chosen, given.state, folder, given.seed, given.shards, command, screen)
-        )
+        with _only_with_content(folder):
+            result = run_until_stopped(
+                _run(chosen, given.state, folder, given.seed, given.shards, command, screen)
+            )
     except NOT_RUN as error:
         say_not_run(screen, error)
+        return EXIT_CODES["INVALID"]
+    except Exception:
+        # Python's own exit code would say that the city failed.
+        traceback.print_exc()
         return EXIT_CODES["INVALID"]
     show(result, folder, screen)
     return result.exit_code
 
 
-def _factor(text: str) -> float:
-    found = float(text)
-    if not found > 0:
-        raise ValueError(text)
+def _shards(text: str) -> int:
+    try:
+        found = int(text)
+    except ValueError:
+        found = 0
+    if not 1 <= found <= _MOST_SHARDS:
+        raise argparse.ArgumentTypeError(f"expected 1 to {_MOST_SHARDS}, got {text}")
     return found
+
+
+def _factor(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0
+    if not 0 < found < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+    return found
+
+
+@contextmanager
+def _only_with_content(folder: Path) -> Iterator[None]:
+    """The folder of a run that was not made stays only when there is something in it."""
+    try:
+        yield
+    finally:
+        for place, *_ in os.walk(folder, topdown=False):
+            with suppress(OSError):  # it is not empty
+                Path(place).rmdir()
 
 
 async def _run(

@@ -10,10 +10,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
 from loadtests.checker.topics import ReadError
+from loadtests.driver import clock
 from loadtests.driver.operations import UnknownOperationError
 from loadtests.driver.operations.calling import SettingError
-from loadtests.driver.result import Result, ResultError
-from loadtests.driver.run import Standing
+from loadtests.driver.result import Result, ResultError, Run
+from loadtests.driver.run import NotBegunError, Standing
 from loadtests.scenarios.scenario import Scenario, ScenarioError
 from loadtests.scenarios.stack import StackError
 from loadtests.scenarios.stopping import StoppedError
@@ -24,6 +25,7 @@ NOT_RUN = (
     StackError,
     SettingError,
     UnknownOperationError,
+    NotBegunError,
     ResultError,
     ReadError,
     StoppedError,
@@ -91,6 +93,7 @@ def show(result: Result, folder: Path, console: Console) -> None:
         value = "" if gate.value is None else f"{gate.value:.4g}"
         gates.add_row(gate.name, f"{gate.limit:g} {gate.unit}", value, gate.verdict)
     console.print(gates)
-    for words in (*result.remarks, *result.reasons):
+    clocks = clock.text(Run.read(folder).clock)
+    for words in (clocks, *result.remarks, *result.reasons):
         console.print(words, markup=False, highlight=False)
     console.print(f"{result.verdict}  {folder / 'report.html'}", markup=False)

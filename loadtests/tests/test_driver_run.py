@@ -19,7 +19,7 @@ from loadtests.driver.operations import UnknownOperationError
 from loadtests.driver.operations.calling import SettingError
 from loadtests.driver.plan import Plan, PlannedPhase, Rate
 from loadtests.driver.result import HISTORY, INTERVALS, SHARDS, Run
-from loadtests.driver.run import Standing, run
+from loadtests.driver.run import NotBegunError, Standing, run
 from loadtests.driver.wire import Done, Hello, Line, Piece, Ready, WireError, Work
 from loadtests.report.histograms import add, read
 
@@ -210,12 +210,12 @@ async def test_a_lost_shard_is_named(tmp_path: Path) -> None:
 
 async def test_a_shard_that_never_came_is_named(tmp_path: Path) -> None:
     plan = _plan(tmp_path, prepare_seconds=20)
-    with pytest.raises(ShardError, match="shard 0: ended with code 1"):
+    with pytest.raises(NotBegunError, match="shard 0: ended with code 1"):
         await run(plan, tmp_path, {"PYTHONHOME": str(tmp_path)})
 
 
 async def test_a_shard_that_cannot_open_says_why(tmp_path: Path) -> None:
-    with pytest.raises(ShardError, match="cannot be opened"):
+    with pytest.raises(NotBegunError, match="cannot be opened"):
         await run(_plan(tmp_path, settings={"broken": True}), tmp_path)
 
 
@@ -233,7 +233,7 @@ async def test_what_cannot_be_called_is_named_before_anything_starts(
 ) -> None:
     plan = _plan(tmp_path, name)
     if name == "emergency.ListIncidents":
-        with pytest.raises(ShardError, match=named):
+        with pytest.raises(NotBegunError, match=named):
             await run(plan, tmp_path)
         return
     with pytest.raises(error, match=named):
