@@ -5,6 +5,7 @@ import json
 import math
 import zlib
 from array import array
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -112,17 +113,20 @@ def measure(folder: Path, run: Run | None = None) -> Measured:
 
 
 class _Phases:
-    """Effects by the phase in which the middle of their second is."""
+    """Effects by the phase in which the middle of their second is, since of a second no more is
+    known; of those in which the phases begin and end, by the first and the last."""
 
     def __init__(self, run: Run) -> None:
-        self._phases = run.phases
-        self._totals: dict[str, dict[str, HdrHistogram]] = {one.name: {} for one in run.phases}
+        self._names = [one.name for one in run.phases]
+        self._begins = [one.began.timestamp() for one in run.phases]
+        self._ended = run.phases[-1].ended.timestamp() if run.phases else 0.0
+        self._totals: dict[str, dict[str, HdrHistogram]] = {name: {} for name in self._names}
 
     def add(self, interval: histograms.Interval) -> None:
-        middle = interval.second + 0.5
-        for phase in self._phases:
-            if phase.began.timestamp() <= middle < phase.ended.timestamp():
-                histograms.add(self._totals[phase.name], interval.tag, interval.histogram)
+        if self._begins and math.floor(self._begins[0]) <= interval.second < self._ended:
+            begun = bisect_right(self._begins, interval.second + 0.5)
+            name = self._names[max(0, begun - 1)]
+            histograms.add(self._totals[name], interval.tag, interval.histogram)
 
     def figures(self) -> tuple[PhaseFigures, ...]:
         return tuple(

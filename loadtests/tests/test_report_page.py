@@ -92,6 +92,37 @@ def test_what_is_before_the_beginning_of_a_log_is_read_too(tmp_path: Path) -> No
     assert [(one.second, one.tag) for one in histograms.read(log)] == whole
 
 
+@pytest.mark.parametrize(
+    ("within", "counted"),
+    [
+        (0.0, [110, 11_000]),
+        (0.141, [110, 111_000]),
+        (0.5, [110, 111_000]),
+        (0.859, [1_110, 110_000]),
+    ],
+)
+def test_each_effect_is_in_one_phase_whenever_in_a_second_the_phases_begin(
+    tmp_path: Path, within: float, counted: list[int]
+) -> None:
+    """The second before the run has one effect, each that follows ten times as many."""
+    run = Run.read(sample(tmp_path, seconds=5))
+    began, turn, ended = (run.began + timedelta(seconds=within + second) for second in (0, 2, 4))
+    first, second = run.phases
+    phases = (
+        first.model_copy(update={"began": began, "ended": turn}),
+        second.model_copy(update={"began": turn, "ended": ended}),
+    )
+    run.model_copy(update={"began": began, "ended": ended, "phases": phases}).write(tmp_path)
+    before = int(run.began.timestamp()) - 1
+    with histograms.writing(tmp_path / "freshness.hlog", before) as writer:
+        for power in range(7):
+            one = empty()
+            one.record_value(1_000, 10**power)
+            writer.write(histograms.Interval(before + power, "alarm|urgent", one))
+    phases_found = measure(tmp_path).figures.phases
+    assert [one.freshness[0].freshness.count for one in phases_found] == counted
+
+
 def test_counts_are_all_values_recorded_zero_too() -> None:
     one = empty()
     for value in (0, 0, 1, 7, 2047, 2048, 5_000_001):
