@@ -7,7 +7,7 @@ whole and writes report.html, junit.xml and merged.hlog.
 from pathlib import Path
 
 from loadtests.driver.result import Result, Run
-from loadtests.report import page
+from loadtests.report import few, page
 from loadtests.report.junit import junit
 from loadtests.report.measure import Measured, measure
 
@@ -24,7 +24,8 @@ def write(folder: Path, measured: Measured | None = None) -> Result:
         reasons=("No gate was judged: the folder has no result.json.",),
         figures=measured.figures,
     )
-    result = result.model_copy(update={"figures": measured.figures})
+    gates = few.counted(result.gates, measured.figures)
+    result = result.model_copy(update={"figures": measured.figures, "gates": gates})
     result.write(folder)
     (folder / "report.html").write_text(
         page.report(folder, run, result, measured), encoding="utf-8"

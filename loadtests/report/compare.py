@@ -20,6 +20,7 @@ from hdrh.histogram import HdrHistogram
 
 from loadtests.driver.result import FRESHNESS, MERGED, Result, Run
 from loadtests.report import histograms, measure, page
+from loadtests.report.few import ENOUGH_BEYOND
 
 Difference = Literal["better", "worse", "no difference", "too few calls"]
 Outcome = Literal[
@@ -31,7 +32,6 @@ PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99.9": 99.9}
 CONFIDENCE = 0.99
 LEAST = 0.05
 DRAWS = 500
-_BEYOND = 10
 # Of all that is told of a machine, this is not the machine's.
 _LOAD = "load_1min"
 
@@ -150,7 +150,7 @@ def _rows(tag: str, a: _Side, b: _Side, seed: int, draws: int) -> list[Row]:
         high = ratios[math.ceil((1 - outside) * (len(ratios) - 1))]
         ratio = max(0.001, value_b) / max(0.001, value_a)
         calls = min(side.totals[tag].get_total_count() for side in (a, b))
-        verdict = _difference(ratio, low, high, enough=calls * (100 - share) / 100 >= _BEYOND)
+        verdict = _difference(ratio, low, high, enough=calls * (100 - share) / 100 >= ENOUGH_BEYOND)
         rows.append(Row(_name(tag), percentile, value_a, value_b, ratio, low, high, verdict))
     return rows
 
