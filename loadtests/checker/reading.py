@@ -1,6 +1,7 @@
 """One look at a mesh: databases first, then topics and rooms, and the check of them all."""
 
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -41,9 +42,11 @@ async def look(
                 checking.call(call)
         except HistoryError as error:
             checking.missing(str(error))
+        # What others did since then is on topics and in rooms, and not in what databases said.
+        until = None if alone else time.time_ns() // 1000
         _databases(checking, environment, began)
-        await _topics(checking, environment, began)
-        await _rooms(checking, urls, began)
+        await _topics(checking, environment, began, until)
+        await _rooms(checking, urls, began, until)
         return checking.result()
 
 
@@ -64,17 +67,21 @@ def _databases(checking: Checking, environment: Mapping[str, str], began: int) -
             checking.missing(str(error))
 
 
-async def _rooms(checking: Checking, urls: Mapping[str, str], began: int) -> None:
+async def _rooms(
+    checking: Checking, urls: Mapping[str, str], began: int, until: int | None
+) -> None:
     for room, url in urls.items():
         try:
-            async for told in rooms.read(room, url, began):
+            async for told in rooms.read(room, url, began, until):
                 checking.row(told)
             checking.was_read(room)
         except ReadError as error:
             checking.missing(str(error))
 
 
-async def _topics(checking: Checking, environment: Mapping[str, str], began: int) -> None:
+async def _topics(
+    checking: Checking, environment: Mapping[str, str], began: int, until: int | None
+) -> None:
     direct = [topic for topic in checking.directly_written() if topic not in FACTS]
     readers: dict[str, list[str]] = {_OPERATOR: []}
     for topic in (*FACTS, *direct):
@@ -86,12 +93,14 @@ async def _topics(checking: Checking, environment: Mapping[str, str], began: int
             continue
         async with topics(environment, principal) as reader:
             for topic in own:
-                await _topic(checking, reader, topic, began)
+                await _topic(checking, reader, topic, began, until)
 
 
-async def _topic(checking: Checking, reader: Topics, topic: str, began: int) -> None:
+async def _topic(
+    checking: Checking, reader: Topics, topic: str, began: int, until: int | None
+) -> None:
     try:
-        async for event in reader.read(topic, began):
+        async for event in reader.read(topic, began, until):
             checking.row(event)
         checking.was_read(topic)
     except ReadError as error:

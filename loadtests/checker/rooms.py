@@ -15,8 +15,9 @@ from loadtests.rooms.tally import RecordedEvent
 _SECONDS = 30.0
 
 
-async def read(room: str, url: str, began: int) -> AsyncIterator[Told]:
-    """The whole record, in its order. `began` is microseconds since 1970, by this machine's clock.
+async def read(room: str, url: str, began: int, until: int | None = None) -> AsyncIterator[Told]:
+    """The whole record, in its order. What came from `began` to `until`, microseconds since 1970 by
+    this machine's clock, is new.
 
     What is no message of an incident is left out. Raises ReadError.
     """
@@ -27,7 +28,8 @@ async def read(room: str, url: str, began: int) -> AsyncIterator[Told]:
             line = 0
             async for event in asking.events(http, url):
                 line += 1
-                new = micros(datetime.fromisoformat(event.receivedAt)) - ahead.micros >= began
+                at = micros(datetime.fromisoformat(event.receivedAt)) - ahead.micros
+                new = began <= at and (until is None or at <= until)
                 told = _told(room, line, event, new)
                 if told is not None:
                     yield told

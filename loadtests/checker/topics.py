@@ -6,6 +6,7 @@ import json
 import struct
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -69,13 +70,15 @@ class Topics:
         self._consumer = consumer
         self._schemas = schemas
 
-    async def read(self, topic: str, began: int) -> AsyncIterator[Seen]:
+    async def read(self, topic: str, began: int, until: int | None = None) -> AsyncIterator[Seen]:
         """What came since `began`, microseconds since 1970: partition by partition, each in its
-        order. Raises ReadError."""
+        order. What came after `until` need not be found elsewhere. Raises ReadError."""
         try:
             for partition in await self._partitions(topic):
                 async for record in self._records(TopicPartition(topic, partition), began):
-                    yield await self._seen(record)
+                    found = await self._seen(record)
+                    late = until is not None and record.timestamp * 1000 > until
+                    yield replace(found, needs=()) if late else found
         except (KafkaError, TimeoutError) as error:
             raise ReadError(f"{topic}: {error!r}") from error
 

@@ -116,6 +116,7 @@ class Freshness:
         self._values: dict[tuple[int, str], array[int]] = {}
         self._intended: dict[str, int] = {}
         self._early: dict[str, list[tuple[str, int]]] = {}
+        self._came = asyncio.Event()
         self.seen = Counter[str]()
         """By effect."""
         self.schemas: dict[str, set[int]] = {}
@@ -155,7 +156,8 @@ class Freshness:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while any(self.seen[effect] < count for effect, count in effects.items()):
-                    await asyncio.sleep(_ROOM_SECONDS)
+                    self._came.clear()
+                    await self._came.wait()
 
     def write(self, recorder: Recorder) -> None:
         """All that was seen, in order of the seconds."""
@@ -166,6 +168,7 @@ class Freshness:
 
     def _record(self, effect: str, priority: Priority, intended: int, at: int) -> None:
         self.seen[effect] += 1
+        self._came.set()
         place = (intended // 1_000_000, f"{effect}|{priority}")
         self._values.setdefault(place, array("q")).append(at - intended)
 

@@ -135,9 +135,11 @@ def test_a_booking_that_its_department_does_not_know_is_unseen(tmp_path: Path) -
 
 def test_what_a_department_counts_itself_is_lost_or_doubled(tmp_path: Path) -> None:
     rows = [Tally("hours", "one", 5, 3), Tally("hours", "two", 5, 6), Tally("hours", "three", 5, 5)]
-    result = check([], rows, tmp_path / "a")
+    result = check([], rows, tmp_path / "a", World(alone=True))
     assert found(result) == {("lost", "hours", "one"), ("doubled", "hours", "two")}
     assert result.counts["lost"] == 2
+    # Of what others send some is always under way.
+    assert found(check([], rows, tmp_path / "b")) == {("doubled", "hours", "two")}
 
 
 def test_a_refused_call_whose_effect_is_there_is_unseen(tmp_path: Path) -> None:
