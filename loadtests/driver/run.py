@@ -3,11 +3,11 @@
 import asyncio
 import os
 import platform
+import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psutil
@@ -17,10 +17,11 @@ from loadtests.driver.coordinator import Coordinator, ShardError
 from loadtests.driver.operation import World
 from loadtests.driver.plan import Plan
 from loadtests.driver.result import Phase, Run
+from loadtests.driver.versions import versions
 
 _PROGRESS_SECONDS = 0.5
 _STOP_SECONDS = 30.0
-_PACKAGES = ("city-backbone", "grpcio", "aiokafka", "uvloop", "hdrhistogram", "fastavro")
+_CPU = re.compile(r"^model name\s*: (.+)$", re.MULTILINE)
 
 
 class NotBegunError(Exception):
@@ -59,6 +60,8 @@ async def run(
     """
     whole = {**os.environ, **(environment or {})}
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    # Now, not at the end: the checkout may change meanwhile.
+    made_of = await asyncio.to_thread(versions, parts=listen is None)
     world = World(whole, plan.seed, 0, plan.shards, plan.settings)
     async with asyncio.timeout(plan.prepare_seconds):
         await operations.prepare(world, plan.operations, plan.modules)
@@ -73,7 +76,7 @@ async def run(
             for shard, process in enumerate(processes)
         ]
         try:
-            await _conduct(coordinator, plan, folder, started, progress)
+            await _conduct(coordinator, plan, folder, made_of, started, progress)
         finally:
             for task in watching:
                 task.cancel()
@@ -84,6 +87,7 @@ async def _conduct(
     coordinator: Coordinator,
     plan: Plan,
     folder: Path,
+    made_of: Mapping[str, str],
     started: Callable[[datetime], Awaitable[None]] | None,
     progress: Callable[[Standing], None] | None,
 ) -> None:
@@ -101,10 +105,16 @@ async def _conduct(
         for task in beside:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
-        describe(plan, began, datetime.now(UTC), coordinator).write(folder)
+        describe(plan, began, datetime.now(UTC), coordinator, made_of).write(folder)
 
 
-def describe(plan: Plan, began: datetime, ended: datetime, coordinator: Coordinator) -> Run:
+def describe(
+    plan: Plan,
+    began: datetime,
+    ended: datetime,
+    coordinator: Coordinator,
+    made_of: Mapping[str, str],
+) -> Run:
     """The run as it took place, without faults: whoever makes those adds them."""
     phases, at = [], began
     for phase in plan.phases:
@@ -133,7 +143,7 @@ def describe(plan: Plan, began: datetime, ended: datetime, coordinator: Coordina
         phases=tuple(phases),
         clock=clock.worst(coordinator.offsets),
         machine=_machine(),
-        versions=_versions(),
+        versions=dict(made_of),
         command=plan.command,
     )
 
@@ -199,17 +209,16 @@ def _machine() -> dict[str, str | int | float]:
     return {
         "system": f"{platform.system()} {platform.release()}",
         "processor": platform.machine(),
+        **_cpu(),
         "cores": os.cpu_count() or 0,
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "load_1min": round(os.getloadavg()[0], 2),
     }
 
 
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+def _cpu() -> dict[str, str]:
+    try:
+        model = _CPU.search(Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    except OSError:
+        return {}
+    return {"cpu": model[1]} if model else {}
