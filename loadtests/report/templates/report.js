@@ -47,13 +47,12 @@
     from <= x[0] && to >= x[x.length - 1] ? [0, data.seconds] : [from, to];
 
   function bands() {
-    const band = (u, from, to, fill) => {
+    const band = (u, from, to, fill, least) => {
       const left = Math.max(u.bbox.left, u.valToPos(from, "x", true));
       const right = Math.min(u.bbox.left + u.bbox.width, u.valToPos(to, "x", true));
-      if (right < left) return null;
+      if (right < left) return;
       u.ctx.fillStyle = fill;
-      u.ctx.fillRect(left, u.bbox.top, Math.max(1, right - left), u.bbox.height);
-      return [left, right];
+      u.ctx.fillRect(left, u.bbox.top, Math.max(least * uPlot.pxRatio, right - left), u.bbox.height);
     };
     const label = (u, text, left, right, y, ink) => {
       const ratio = uPlot.pxRatio;
@@ -71,9 +70,10 @@
       under: (u) => {
         u.ctx.save();
         data.phases.forEach((one, index) => {
-          if (index % 2) band(u, one.from, one.to, style("--phase"));
+          if (index % 2) band(u, one.from, one.to, style("--phase"), 1);
         });
-        data.faults.forEach((one) => band(u, one.from, one.to, style("--fault")));
+        // A kill takes no time, and is to be seen.
+        data.faults.forEach((one) => band(u, one.from, one.to, style("--fault"), 5));
         u.ctx.restore();
       },
       over: (u) => {
@@ -217,7 +217,7 @@
           u.ctx.clip();
           const ink = shades.map(style);
           for (const [column, row, count] of cells) {
-            const share = most > 1 ? Math.log(count) / Math.log(most) : 1;
+            const share = most > 1 ? Math.log(count) / Math.log(most) : 0;
             const left = Math.round(u.valToPos(column * step, "x", true));
             const right = Math.round(u.valToPos((column + 1) * step, "x", true));
             const top = Math.round(u.valToPos(millis(row + 1), "y", true));
@@ -267,12 +267,12 @@
     const line = document.createElement("p");
     line.className = "key";
     line.append("1 call ");
-    for (let index = 0; index < 9; index += 1) {
+    for (let index = 0; index < (most > 1 ? 9 : 1); index += 1) {
       const box = document.createElement("i");
       box.className = `heat-${index}`;
       line.append(box);
     }
-    line.append(` ${most.toLocaleString("en")} calls (log scale)`);
+    if (most > 1) line.append(` ${most.toLocaleString("en")} calls (log scale)`);
     host.append(line);
   }
 
