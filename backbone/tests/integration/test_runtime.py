@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+from pathlib import Path
 
 import pytest
 from city_backbone.runtime import running
@@ -24,12 +25,12 @@ from .things import (
 
 
 async def test_sigterm_ends_a_service_with_a_batch_in_hand_and_nothing_is_lost(
-    mesh: Mesh, source: Source, database: Database, environment: dict[str, str]
+    mesh: Mesh, source: Source, database: Database, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """The stop commits offsets, so this also shows that none is committed before its effect."""
     await source.send(range(5))
     waiting = "select count(*) from pg_locks where relation = 'effect'::regclass and not granted"
-    async with probe(environment) as service:
+    async with probe(environment, TMPDIR=str(tmp_path)) as service:
         await service.logged("service ready")
         await source.has_counted(database, 5)
         async with database.transaction():
@@ -44,6 +45,7 @@ async def test_sigterm_ends_a_service_with_a_batch_in_hand_and_nothing_is_lost(
         assert await source.count(database) == 5
     events = [line["event"] for line in service.lines]
     assert events[-1] == "service stopped"
+    assert not os.listdir(tmp_path)
     assert events.index("service ready") < events.index("service draining")
     async with run_service(mesh, ProbeSettings, bootstrap, "probe"):
         await source.has_counted(database, 100)

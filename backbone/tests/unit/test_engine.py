@@ -1,8 +1,10 @@
 """A stream that only a new process can help says so, and one that waits does not."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,6 +13,7 @@ from aiokafka.errors import KafkaConnectionError
 from city_backbone.codec import Codec
 from city_backbone.database import Database
 from city_backbone.settings import ServiceSettings
+from city_backbone.stream.app import create_app
 from city_backbone.stream.engine import Engine, Fenced, Stalled
 from opentelemetry.metrics import CallbackOptions, get_meter
 
@@ -36,22 +39,23 @@ class Consumer:
         return self.done
 
 
+def settings_of(servers: str) -> ServiceSettings:
+    kafka: Any = SimpleNamespace(
+        bootstrap_servers=servers,
+        security_protocol="SASL_PLAINTEXT",
+        username="",
+        password=SimpleNamespace(get_secret_value=str),
+        session_timeout_seconds=6.0,
+        max_poll_records=500,
+    )
+    return ServiceSettings.model_construct(kafka=kafka, instance="trial-0", stall_seconds=AT_ONCE)
+
+
 class Trial:
     """An engine whose Faust app is played by hand."""
 
     def __init__(self, servers: str = "127.0.0.1:1") -> None:
-        settings: Any = ServiceSettings.model_construct(
-            kafka=SimpleNamespace(
-                bootstrap_servers=servers,
-                security_protocol="SASL_PLAINTEXT",
-                username="",
-                password=SimpleNamespace(get_secret_value=str),
-                session_timeout_seconds=6.0,
-                max_poll_records=500,
-            ),
-            instance="trial-0",
-            stall_seconds=AT_ONCE,
-        )
+        settings = settings_of(servers)
         self.engine = Engine(
             "trial", settings, [], cast(Codec, None), cast(Database, None), get_meter("trial")
         )
@@ -77,6 +81,13 @@ async def listening() -> AsyncIterator[str]:
     server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
     async with server:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_a_stream_makes_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    await create_app("trial", settings_of("127.0.0.1:1")).on_first_start()
+    assert not os.listdir(tmp_path)
 
 
 async def test_a_backlog_that_does_not_move_is_a_stall() -> None:

@@ -1,7 +1,6 @@
 """The Faust app of a service, with the settings that were measured (streaming.md)."""
 
 import ssl
-import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
@@ -30,12 +29,17 @@ class _PassThrough(faust.Schema):
         return message.value
 
 
+class _App(faust.App):
+    async def on_first_start(self) -> None:
+        """Without the folders that Faust makes here: they are for tables, and there are none."""
+
+
 def create_app(group: str, settings: ServiceSettings) -> faust.App:
     """An app that is not started; its group is the service's name, its member id static."""
     kafka = settings.kafka
     session = kafka.session_timeout_seconds
     rebalance = min(2 * session, _REBALANCE_SECONDS)
-    return faust.App(
+    return _App(
         group,
         broker=[f"citymesh://{server}" for server in kafka.bootstrap_servers.split(",")],
         # Of the member, not of its host: the leader knows a member that comes back by it.
@@ -61,7 +65,6 @@ def create_app(group: str, settings: ServiceSettings) -> faust.App:
         topic_disable_leader=True,
         web_enabled=False,
         store="memory://",
-        datadir=tempfile.mkdtemp(prefix=f"{group}-faust-"),
         logging_config=None,
         loghandlers=[],
         autodiscover=False,
