@@ -17,7 +17,9 @@ from city_backbone.events import OutgoingEvent, cloudevents_headers, event_id
 from city_backbone.testing import Mesh
 from psycopg import sql
 
+from loadtests.checker import rooms
 from loadtests.checker.__main__ import main
+from loadtests.checker.topics import topics
 from loadtests.city.cameras.estate import estate
 from loadtests.driver import resources
 from loadtests.driver.history import Call
@@ -190,6 +192,15 @@ async def test_a_real_run_is_clean_and_what_is_planted_in_it_is_found(
         assert clean.checked["emergency.incident-changed.v1"] >= 4
         assert clean.checked["messages in rooms"] >= 4
         assert clean.detail == ""
+
+        # Of what came after the databases were read they could tell nothing.
+        url = resources.room_urls(mesh.state)["room-112"]
+        async with topics(short.world.environment, "operator") as reader:
+            for until, judged in ((None, True), (0, False)):
+                raised = [one async for one in reader.read("cameras.alarm-raised.v1", 0, until)]
+                assert [bool(one.needs) for one in raised] == [judged] * 2
+                told = [one async for one in rooms.read("room-112", url, 0, until)]
+                assert {one.new for one in told} == {judged}
 
         seen = next(call for call in short.calls if call.op == PUBLISH)
         planter = Planter(short)
