@@ -121,6 +121,7 @@ def _scaling(running: Stack, events: int, rounds: int, cores: list[int]) -> None
     runs: dict[Size, list[Scaled]] = {size: [] for size in scaling.SIZES}
     made = running.city.events(events)
     agreement = Agreement()
+    asyncio.run(running.fill(()))  # so that the department's tables are there
     try:
         for number in range(rounds):
             for size in scaling.SIZES if number % 2 == 0 else reversed(scaling.SIZES):
