@@ -177,6 +177,9 @@ class Past:
         return found
 
 
+ALONE = World(began=facts.micros(BEGAN), alone=True)
+
+
 def check(
     calls: Iterable[Call],
     rows: Iterable[Evidence],

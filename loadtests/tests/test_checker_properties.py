@@ -8,7 +8,7 @@ from typing import get_args
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .checker_run import Fault, Found, Past, check, found
+from .checker_run import ALONE, Fault, Found, Past, check, found
 
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 seeds = st.integers(0, 2**32)
@@ -42,8 +42,8 @@ def test_exactly_what_was_planted_is_found(
     events = past.events(draw)
 
     with tempfile.TemporaryDirectory() as name:
-        one = check(past.calls, [*past.rows, *events], Path(name) / "a", parts=parts)
-        again = check(past.calls, [*past.rows, *events], Path(name) / "b", parts=7)
+        one = check(past.calls, [*past.rows, *events], Path(name) / "a", ALONE, parts)
+        again = check(past.calls, [*past.rows, *events], Path(name) / "b", ALONE, 7)
 
     assert found(one) == expected
     assert one == again

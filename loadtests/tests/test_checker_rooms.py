@@ -15,7 +15,7 @@ from loadtests.checker.facts import micros
 from loadtests.checker.rows import Dispatch, Told
 from loadtests.checker.topics import ReadError
 
-from .checker_run import check, found
+from .checker_run import ALONE, check, found
 
 R112, R119 = "room-112", "room-119"
 READ = (*PLACES, R112, R119)
@@ -33,7 +33,7 @@ def test_what_each_room_took_once_and_in_order_is_right(tmp_path: Path) -> None:
     rows: list[Evidence] = [sent("i#1"), sent("i#2"), sent("j#2"), sent("i#1", to=R119)]
     rows += [sent("i#3", taken=False)]
     lines = [told(1, 1), told(2, 2, about="j"), told(3, 2), told(4, 3), told(1, 1, by=R119)]
-    result = check([], [*rows, *lines], tmp_path / "a", read=READ)
+    result = check([], [*rows, *lines], tmp_path / "a", ALONE, read=READ)
     assert found(result) == set()
     assert result.complete
     assert result.detail == ""
@@ -42,21 +42,21 @@ def test_what_each_room_took_once_and_in_order_is_right(tmp_path: Path) -> None:
 
 def test_a_dispatch_that_its_room_acknowledged_and_never_had_is_lost(tmp_path: Path) -> None:
     rows: list[Evidence] = [sent("i#1"), sent("i#1", to=R119), told(1, 1, by=R119)]
-    result = check([], rows, tmp_path / "a", read=READ)
+    result = check([], rows, tmp_path / "a", ALONE, read=READ)
     assert found(result) == {("lost", R112, "i#1")}
 
 
 def test_a_dispatch_acknowledged_before_the_run_is_not_asked_for(tmp_path: Path) -> None:
     rows: list[Evidence] = [sent("i#1", taken=False)]
-    assert found(check([], rows, tmp_path / "a", read=READ)) == set()
+    assert found(check([], rows, tmp_path / "a", ALONE, read=READ)) == set()
 
 
 def test_a_message_that_took_effect_twice_is_doubled_and_a_repeat_is_not(tmp_path: Path) -> None:
     rows: list[Evidence] = [sent("i#1"), told(1, 1), told(2, 1, repeat=True)]
-    result = check([], rows, tmp_path / "a", read=READ)
+    result = check([], rows, tmp_path / "a", ALONE, read=READ)
     assert found(result) == set()
     assert result.checked["repeats in rooms"] == 1
-    again = check([], [*rows, told(3, 1)], tmp_path / "b", read=READ)
+    again = check([], [*rows, told(3, 1)], tmp_path / "b", ALONE, read=READ)
     assert found(again) == {("doubled", R112, "i#1")}
 
 
@@ -68,19 +68,19 @@ def test_a_message_that_a_later_one_of_its_incident_overtook_is_reordered(tmp_pa
         told(2, 1),
         told(3, 2, repeat=True),
     ]
-    assert found(check([], rows, tmp_path / "a", read=READ)) == {("reordered", R112, "i#1")}
+    assert found(check([], rows, tmp_path / "a", ALONE, read=READ)) == {("reordered", R112, "i#1")}
 
 
 def test_a_message_that_nobody_sent_is_unseen(tmp_path: Path) -> None:
     rows: list[Evidence] = [sent("i#1", to=R119, taken=False), told(1, 1)]
-    assert found(check([], rows, tmp_path / "a", read=READ)) == {("unseen", R112, "i#1")}
+    assert found(check([], rows, tmp_path / "a", ALONE, read=READ)) == {("unseen", R112, "i#1")}
 
 
 def test_messages_that_are_still_on_their_way_keep_the_check_from_being_complete(
     tmp_path: Path,
 ) -> None:
     rows: list[Evidence] = [sent("i#1", taken=False, waiting=True)]
-    result = check([], rows, tmp_path / "a", read=READ)
+    result = check([], rows, tmp_path / "a", ALONE, read=READ)
     assert not result.complete
     assert result.detail == "room-112: 1 messages are still on their way"
 
@@ -92,9 +92,9 @@ def test_rooms_whose_record_nobody_gave_are_said_not_to_be_looked_at(tmp_path: P
         sent("i#1", to=R119),
         told(1, 1),
     ]
-    one = check([], rows, tmp_path / "a", read=[*PLACES, R112])
+    one = check([], rows, tmp_path / "a", world=ALONE, read=[*PLACES, R112])
     assert one.detail.endswith("; room-119: 1 acknowledged messages not looked at")
-    none = check([], rows[:3], tmp_path / "b")
+    none = check([], rows[:3], tmp_path / "b", ALONE)
     assert none.complete
     assert found(none) == set()
     assert none.detail.startswith("no room's record was looked at; room-112: 1 ack")

@@ -177,7 +177,7 @@ async def test_what_a_run_has_acknowledged_is_on_the_topics(mesh: Mesh, tmp_path
     )
     assert effects[f"{_READINGS}|normal"] == readings + len(direct)
     assert effects[f"{_DETECTIONS}|bulk"] > 0
-    assert seen.seen == effects.total()
+    assert seen.seen.total() == effects.total()
     assert {one.process for one in read_samples(ResourceSample, tmp_path)} >= {"driver", "kafka"}
     assert {one.topic for one in read_samples(LagSample, tmp_path)} >= {_READINGS, _DETECTIONS}
 

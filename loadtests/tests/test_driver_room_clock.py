@@ -70,7 +70,7 @@ async def test_a_room_whose_clock_is_off_by_seconds_is_measured_as_if_it_were_ri
         over = now()
 
         async def both() -> bool:
-            return bool(seen.seen == 2)
+            return bool(seen.seen.total() == 2)
 
         await eventually(both, seconds=20, interval=0.02)
     known = seen.rooms["room-112"]

@@ -214,6 +214,8 @@ async def running(
         "CAMERAS_LEASES__EXPIRE_EVERY_SECONDS": "3600",
         "CAMERAS_LEASES__SEAL_EVERY_SECONDS": "3600",
         "CAMERAS_LEASES__APPROVE_WITHIN_MINUTES": "10",
+        # Who comes back to a group by its name gets what that had, whatever it subscribes to now.
+        "CAMERAS_INSTANCE": "leases-0",
     }
     async with run_service(
         mesh, CamerasSettings, bootstrap, "cameras", {**slow, **overrides}
