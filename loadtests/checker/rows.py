@@ -71,8 +71,8 @@ class World:
     """What happened before `began` (microseconds since 1970) is not asked for.
 
     `alone` when nobody but the driver wrote topics with calls of their own: else an event that none
-    of its calls named is no finding. `margin` is how far the clocks of two calls
-    may be apart, microseconds.
+    of its calls named is no finding. `margin` is how far the clocks of two calls may be
+    apart, microseconds.
     """
 
     began: int = 0

@@ -8,7 +8,6 @@ written straight to a topic, in a header.
 import asyncio
 import io
 import json
-import math
 import struct
 from array import array
 from collections import Counter
@@ -189,7 +188,7 @@ async def watching(
     the beginning, and what the offset is at the end adds to the uncertainty.
     """
     now = Now()
-    began = math.floor(now() / 1_000_000)
+    began = now() / 1_000_000
     async with AsyncExitStack() as stack:
         consumer = await stack.enter_async_context(_consumer(world, effects))
         http = await stack.enter_async_context(

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import math
 import queue
 import threading
 from collections.abc import Iterator
@@ -85,7 +84,7 @@ def writing_history(folder: Path, began: float) -> Iterator[History]:
     """
     with (
         gzip.open(folder / HISTORY, "wb", compresslevel=_COMPRESSION) as calls,
-        writing(folder / INTERVALS, math.floor(began)) as intervals,
+        writing(folder / INTERVALS, began) as intervals,
     ):
         history = History(calls, Recorder(intervals.write))
         history.start()

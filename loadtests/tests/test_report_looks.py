@@ -2,28 +2,15 @@
 
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from loadtests.driver.result import Check, Fault, Run
 from loadtests.report import write
+from loadtests.tests.chromium import drawn, needs_chromium
 from loadtests.tests.report_sample import sample
 
-_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-_FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--window-size=1300,900",
-    "--virtual-time-budget=3000",
-    "--dump-dom",
-)
-
-pytestmark = pytest.mark.skipif(_CHROMIUM is None, reason="NO CHROMIUM: nothing was looked at")
+pytestmark = needs_chromium
 
 
 def _seen(folder: Path, expression: str) -> Any:
@@ -35,14 +22,7 @@ def _seen(folder: Path, expression: str) -> Any:
     }}, 1000);</script></body>"""
     looked = folder / "looked.html"
     looked.write_text(page.replace("</body>", asked), encoding="utf-8")
-    assert _CHROMIUM is not None
-    done = subprocess.run(
-        [_CHROMIUM, *_FLAGS, f"--user-data-dir={folder / 'profile'}", looked.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
+    done = drawn(looked.as_uri(), folder / "profile")
     found = re.search(r'<pre id="seen">(.*?)</pre>', done.stdout, re.S)
     assert found
     return json.loads(found[1])

@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import shutil
-import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -23,23 +22,10 @@ from loadtests.driver.result import Gate, Result, ResultError, Run, Verdict
 from loadtests.report import histograms, measure, write
 from loadtests.report.__main__ import main
 from loadtests.report.page import short, span
+from loadtests.tests.chromium import drawn, needs_chromium
 from loadtests.tests.report_sample import empty, sample
 
 _HOSTILE = "<script>alert(1)</script><img/src=x/onerror=alert(2)>"
-_FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--enable-logging=stderr",
-    "--virtual-time-budget=3000",
-    "--dump-dom",
-)
-_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def _data(page: str) -> dict[str, object]:
@@ -251,7 +237,7 @@ def served(tmp_path: Path) -> Iterator[str]:
     server.server_close()
 
 
-@pytest.mark.skipif(_CHROMIUM is None, reason="NO CHROMIUM: the report's page was not looked at")
+@needs_chromium
 @pytest.mark.parametrize("verdict", ["PASS", "FAIL", "INVALID"])
 def test_a_browser_draws_every_plot_without_an_error_or_a_request(
     tmp_path: Path, served: str, verdict: Verdict
@@ -259,19 +245,7 @@ def test_a_browser_draws_every_plot_without_an_error_or_a_request(
     folder = tmp_path / "run"
     folder.mkdir()
     write(sample(folder, verdict, seconds=60, operations={_HOSTILE: 20.0, "cameras.Publish": 20.0}))
-    assert _CHROMIUM is not None
-    done = subprocess.run(
-        [
-            _CHROMIUM,
-            *_FLAGS,
-            f"--user-data-dir={tmp_path / 'profile'}",
-            f"{served}/run/report.html",
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
+    done = drawn(f"{served}/run/report.html", tmp_path / "profile")
     assert done.stdout.count("<canvas") == 9
     assert "CONSOLE" not in done.stderr
     assert _Server.asked == ["/run/report.html"]
