@@ -22,12 +22,17 @@ from city_backbone.waiting import pause
 log = structlog.get_logger()
 
 _LOCK = 0x6F7574626F78  # "outbox"
+_WANTED = "outbox_relay"
+"""Channel on which a process says that it would relay."""
 _AWAY = (aiokafka.errors.KafkaError, psycopg.Error, DatabaseUnavailable, TimeoutError, OSError)
 _TOPIC_PAUSE_SECONDS = 5.0
 
 
 class Relay:
     """One replica at a time relays: it holds an advisory lock on the connection it reads with.
+
+    One that `gives_way` does so only while no other is there: what the stream tells comes first,
+    and it must not wait for a process that takes calls.
 
     A record that the broker refuses for good moves to outbox_rejected with the reason; a topic
     that refuses for now (not authorised, unknown) is left for a while, the others go on.
@@ -40,10 +45,13 @@ class Relay:
         settings: OutboxSettings,
         meter: Meter,
         topics: Iterable[str] = (),
+        *,
+        gives_way: bool = False,
     ) -> None:
         self._database = database
         self._publisher = publisher
         self._settings = settings
+        self._gives_way = gives_way
         self._sent = meter.create_counter(telemetry.SENT)
         self._rejected = meter.create_counter(telemetry.OUTBOX_REJECTED)
         for topic in topics:  # else nobody sees the first one as an increase
@@ -70,13 +78,21 @@ class Relay:
                 await pause(stopping, min(0.2 * 2**failures, 5.0))
 
     async def _relay(self, connection: Connection, stopping: asyncio.Event) -> None:
+        # Between two tries one that gives way waits longer, so that another is before it.
+        wait = self._settings.poll_seconds * (2 if self._gives_way else 1)
+        if self._gives_way:
+            await pause(stopping, wait)
         while not await _try_lock(connection):
             await self._measure(connection)
-            if await pause(stopping, self._settings.poll_seconds):
+            if not self._gives_way:
+                await connection.execute("select pg_notify(%s, '')", (_WANTED,))
+            if await pause(stopping, wait):
                 return
         await self._measure(connection)  # it grows while there is no broker
         await self._publisher.open()
         await connection.execute(f"listen {CHANNEL}")
+        if self._gives_way:
+            await connection.execute(f"listen {_WANTED}")
         while True:
             last = stopping.is_set()
             if await self._cycle(connection):
@@ -87,10 +103,11 @@ class Relay:
                 continue
             # What was committed during the cycle has notified us, and that is kept.
             async with asyncio.timeout(self._settings.poll_seconds + 5):
-                async for _ in connection.notifies(
+                async for told in connection.notifies(
                     timeout=self._settings.poll_seconds, stop_after=1
                 ):
-                    pass
+                    if told.channel == _WANTED:
+                        return
 
     async def _cycle(self, connection: Connection) -> bool:
         """Whether there may be more that can be sent now."""

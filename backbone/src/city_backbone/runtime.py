@@ -248,7 +248,9 @@ async def running(
         )
         service = await bootstrap(backbone)
         written = [produced.topic for produced in registered.produces]
-        relay = Relay(database, publisher, settings.outbox, meter, written)
+        relay = Relay(
+            database, publisher, settings.outbox, meter, written, gives_way=settings.role == "rpc"
+        )
         senders_stopping = asyncio.Event()
         if serves:
             rpc = RpcServer(

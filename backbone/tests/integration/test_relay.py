@@ -33,12 +33,15 @@ async def settings(mesh: Mesh) -> ProbeSettings:
 
 
 @asynccontextmanager
-async def relaying(settings: ProbeSettings, meter: Meter | None = None) -> AsyncIterator[Pool]:
+async def relaying(
+    settings: ProbeSettings, meter: Meter | None = None, *, gives_way: bool = False
+) -> AsyncIterator[Pool]:
     """One relay, as a service runs it; at the end it empties the outbox and stops."""
     pool = Pool(settings.database)
     await pool.open()
     publisher = Publisher(settings.kafka, "trial", settings.outbox.send_timeout_seconds)
-    relay = Relay(pool, publisher, settings.outbox, meter or get_meter("trial"))
+    meter = meter or get_meter("trial")
+    relay = Relay(pool, publisher, settings.outbox, meter, gives_way=gives_way)
     stopping = asyncio.Event()
     task = asyncio.create_task(relay.run(stopping))
     try:
@@ -158,6 +161,31 @@ async def test_the_other_relay_takes_over(
 async def relay_pids(database: Database) -> set[int]:
     rows = await database.execute(RELAY, (LOCK >> 32, LOCK & 0xFFFFFFFF))
     return {row["pid"] for row in await rows.fetchall()}
+
+
+async def test_one_that_gives_way_relays_only_while_no_other_is_there(
+    settings: ProbeSettings, source: Source, database: Database, environment: dict[str, str]
+) -> None:
+    seen: list[set[int]] = []
+
+    async def another() -> bool:
+        now = await relay_pids(database)
+        return bool(now) and now not in seen
+
+    async with relaying(settings, gives_way=True):
+        for turn in range(2):
+            await put(database, source, range(turn * 20, turn * 20 + 10))
+            await outbox_is_empty(database)
+            seen.append(await relay_pids(database))
+            async with relaying(settings):
+                await eventually(another)
+                seen.append(await relay_pids(database))
+                await put(database, source, range(turn * 20 + 10, turn * 20 + 20))
+                await outbox_is_empty(database)
+                assert await relay_pids(database) == seen[-1]
+    records = await published(source, environment)
+    assert sorted(records) == list(range(40))
+    assert_in_order(records)
 
 
 async def test_a_relay_whose_session_is_terminated_loses_nothing(

@@ -150,7 +150,8 @@ async def test_a_restart_moves_no_partition_of_the_other(
     group.states.clear()
     watching = asyncio.create_task(group.watch())
     assert await one.end(signal.SIGTERM, seconds=10) == 0
-    await source.send(range(60))
+    for place in range(6):  # of so many keys each partition has some
+        await source.send(range(place * 10, place * 10 + 10), key=f"{place}-{{}}")
     await source.has_counted(database, 1)  # the other one goes on meanwhile
     await city.start("stream", "one", **session)
     await source.has_counted(database, 60)
