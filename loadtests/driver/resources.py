@@ -5,7 +5,7 @@ import json
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,6 +15,8 @@ import psutil
 from loadtests.driver.result import EventSample, LagSample, ResourceSample, Sample, write_samples
 
 DRIVER = "driver"
+OTHERS = "others"
+"""All that works on the machine and is neither the stack's nor the driver's, as one process."""
 _SECOND = 1.0
 _LAG = re.compile(
     r'^city_stream_time_lag_seconds\{[^}]*messaging_destination_name="([^"]+)"[^}]*\} (\S+)$',
@@ -38,15 +40,29 @@ class Processes:
         self._run = None if state is None else state / "run.json"
         self._further = further
         self._known: dict[int, psutil.Process] = {}
+        self._used: dict[str, float] = {}
+        self._busy = _busy_seconds()
+        self._others = 0.0
 
     def sample(self) -> list[ResourceSample]:
-        """All of them now."""
+        """All of them now; with a stack, what others use too, since there were samples."""
         at = time.time()
-        return [
+        samples = [
             found
             for name, pid in self._pids().items()
             if (found := self._of(at, name, pid)) is not None
         ]
+        if self._run is not None:
+            samples.append(self._of_others(at, samples))
+        return samples
+
+    def _of_others(self, at: float, samples: Sequence[ResourceSample]) -> ResourceSample:
+        used, busy = {one.process: one.cpu_seconds for one in samples}, _busy_seconds()
+        known = sum(max(0.0, now - self._used.get(name, now)) for name, now in used.items())
+        self._others += max(0.0, busy - self._busy - known)
+        self._used, self._busy = used, busy
+        seconds = round(self._others, 3)
+        return ResourceSample(at=at, process=OTHERS, cpu_seconds=seconds, rss=0, fds=0, threads=0)
 
     def _pids(self) -> dict[str, int]:
         found = {DRIVER: os.getpid(), **self._further}
@@ -86,6 +102,14 @@ class Processes:
         )
 
 
+def _busy_seconds() -> float:
+    """Of all processors, by whomever, since the machine's start."""
+    times = psutil.cpu_times()._asdict()
+    # A guest's time is in the user's; what is stolen is no work of this machine.
+    left_out = ("idle", "iowait", "steal", "guest", "guest_nice")
+    return float(sum(spent for name, spent in times.items() if name not in left_out))
+
+
 def lags(service: str, text: str, at: float) -> list[LagSample]:
     """Of each topic the worst partition, from a service's /metrics."""
     worst: dict[str, float] = {}
@@ -122,8 +146,9 @@ def events(service: str, text: str, at: float) -> list[EventSample]:
 
 
 def service_of(process: str) -> str:
-    """Whose a process is: a further one of a service is named `service#number`."""
-    return process.partition("#")[0]
+    """Whose a process is: a further one of a service is named `service#number`, and that of its
+    stream, where meshctl has one, `service-stream`."""
+    return process.partition("#")[0].removesuffix("-stream")
 
 
 def metrics_urls(state: Path) -> dict[str, str]:

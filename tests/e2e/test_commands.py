@@ -280,6 +280,7 @@ async def test_up_brings_the_city_to_life_and_stops_on_ctrl_c(tmp_path: Path) ->
         assert "leaseId" in await run("call", f"{lease_service}/AuthorizeStream", json.dumps(token))
         verdict = json.loads(await run("call", f"{lease_service}/VerifyRegister", "{}"))
         assert verdict["intact"] is True
+        assert {"cameras", "cameras-stream"} <= set(status["parts"])  # intake: bulk
         pids = [part["pid"] for part in status["parts"].values()]
     finally:
         process.send_signal(signal.SIGINT)

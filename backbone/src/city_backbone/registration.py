@@ -132,6 +132,9 @@ class Registration(_Model):
     http_port: Port | None = None
     priority: Literal["urgent", "normal", "bulk"] = "normal"
     """urgent: the way to 112 and 119; bulk: yields the processor to all others."""
+    intake: Literal["bulk"] | None = None
+    """bulk: so much comes by its calls that they yield the processor to what it makes of them: on
+    one machine too, calls and stream are processes of their own."""
     quotas: Quotas | None = None
     produces: tuple[Produces, ...] = ()
     consumes: tuple[Consumes, ...] = ()
@@ -167,6 +170,11 @@ class Registration(_Model):
     def group(self) -> str:
         """The consumer group of the service."""
         return self.service
+
+    @property
+    def stream_part(self) -> str | None:
+        """The name of the process of its stream on one machine, where that is one of its own."""
+        return f"{self.service}-stream" if self.intake == "bulk" else None
 
     @property
     def is_client(self) -> bool:
@@ -339,5 +347,7 @@ def _check_own(registration: Registration, document: Any) -> None:
         raise refuse(("exposes",), "expected an http_port too, as the service exposes HTTP")
     if registration.serves and registration.port is None:
         raise refuse(("serves",), "expected a port too, as the service serves gRPC")
+    if registration.intake and not (registration.serves and registration.http_port):
+        raise refuse(("intake",), "expected serves and an http_port too, as much comes by calls")
     if registration.port is not None and registration.port == registration.http_port:
         raise refuse(("http_port",), "expected another port than the gRPC port")

@@ -98,6 +98,8 @@ def test_a_dead_letter_topic_can_be_read_and_has_none_of_its_own(tmp_path: Path)
         ("port: 50063\n", "", 18, "serves", "port"),
         ("contact: parking@city.example", "contact: 5", 3, "contact", "string"),
         ("priority: urgent", "priority: high", 6, "priority", "'urgent'"),
+        ("priority: urgent", "intake: much", 6, "intake", "'bulk'"),
+        ("serves: [city.parking.v1.ParkingService]", "intake: bulk", 19, "intake", "serves"),
         ("CameraService/FindNear", "CameraService", 20, "calls[0]", "match"),
         ("[VAULT__KEY]", "[vault__key]", 21, "secrets[0]", "match"),
         ("[VAULT__KEY]", "[VAULT__]", 21, "secrets[0]", "match"),

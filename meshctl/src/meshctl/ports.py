@@ -17,6 +17,10 @@ HOST = "127.0.0.1"
 # Below the range from which systems give outgoing connections their ports, so that a part that
 # restarts finds its port still free.
 _FREE = range(20000, 32000)
+_LAST = 65535
+
+# Above the department's own, for the process of its stream where that is one of its own.
+_STREAM = 1000
 
 # By port: what keeps other stacks from choosing it before a part of ours listens there.
 _reserved: dict[int, socket.socket] = {}
@@ -30,7 +34,8 @@ def wanted(
 ) -> dict[str, int]:
     """The ports that settings and registrations ask for, and `further` ones.
 
-    Raises SettingsError when a setting names a listener that nobody has, or two share a port.
+    Raises SettingsError when a setting names a listener that nobody has, two share a port, or one
+    is beyond the last.
     """
     ports = {
         "kafka": settings.kafka_port,
@@ -44,6 +49,8 @@ def wanted(
             ports[f"{registration.service}.grpc"] = registration.port
         if registration.http_port is not None:
             ports[f"{registration.service}.http"] = registration.http_port
+            if registration.stream_part:
+                ports[f"{registration.stream_part}.http"] = registration.http_port + _STREAM
     for name, port in settings.ports.items():
         if name not in ports:
             raise SettingsError(
@@ -52,6 +59,8 @@ def wanted(
         ports[name] = port
     owners: dict[int, str] = {}
     for name, port in ports.items():
+        if port > _LAST:
+            raise SettingsError(f"{name}: port {port} is none, {PREFIX}PORTS can say another")
         if port in owners:
             raise SettingsError(f"port {port} is asked for by both {owners[port]} and {name}")
         owners[port] = name

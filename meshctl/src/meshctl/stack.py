@@ -21,7 +21,7 @@ from meshctl.parts.city import CityPart
 from meshctl.parts.kafka import KafkaPart
 from meshctl.parts.postgres import PostgresPart
 from meshctl.parts.registry import RegistryPart
-from meshctl.parts.service import ServicePart
+from meshctl.parts.service import ServicePart, roles
 from meshctl.places import Local
 from meshctl.settings import Settings
 from meshctl.state import ProcessId, Run, State, read_json, write_json, write_text
@@ -164,15 +164,19 @@ async def _start(stack: Stack, java: Jvm, say: Say) -> None:
         say(f"stand-ins ready: {', '.join(f'{r.name} on port {r.port}' for r in standing_in)}")
     if not stack.options.backbone_only and known.services:
         say(f"starting {', '.join(service.service for service in known.services)}")
-        await stack.supervisor.start([_service(stack, found) for found in known.services])
+        parts = [part for found in known.services for part in _service(stack, found)]
+        await stack.supervisor.start(parts)
     if stack.options.city:
         await stack.supervisor.start([CityPart(settings.root, _environment(stack, "loadtests"))])
         say("the modelled city sends readings, heartbeats, detections and drivers")
 
 
-def _service(stack: Stack, registration: Registration) -> ServicePart:
+def _service(stack: Stack, registration: Registration) -> Sequence[ServicePart]:
     current = _environment(stack, registration.service)
-    return ServicePart(registration, stack.state, stack.settings.root, stack.ports, current)
+    return [
+        ServicePart(registration, role, stack.state, stack.settings.root, stack.ports, current)
+        for role in roles(registration)
+    ]
 
 
 def _environment(stack: Stack, name: str) -> Callable[[], dict[str, str]]:

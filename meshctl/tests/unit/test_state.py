@@ -51,6 +51,15 @@ def test_ports_come_from_settings_and_registrations() -> None:
     assert (wanted["sensors.grpc"], wanted["sensors.http"]) == (6000, 51062)
 
 
+def test_a_stream_that_is_a_process_of_its_own_has_a_port_above_the_departments() -> None:
+    apart = SENSORS.model_copy(update={"intake": "bulk"})
+    wanted = ports.wanted(Settings(), [apart], {})
+    assert wanted["sensors-stream.http"] == wanted["sensors.http"] + 1000
+    assert "sensors-stream.http" not in ports.wanted(Settings(), [SENSORS], {})
+    with pytest.raises(SettingsError, match=r"^sensors-stream\.http: port 66000 is none.*PORTS"):
+        ports.wanted(Settings(), [apart.model_copy(update={"http_port": 65000})], {})
+
+
 def test_a_port_setting_for_nobody_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"nobody is called 'sensor\.grpc'"):
         ports.wanted(Settings(ports={"sensor.grpc": 6000}), [SENSORS], {})

@@ -30,18 +30,20 @@ class Fault:
     happen: Callable[[], Awaitable[None]]
 
 
-def kill(share: float, state: State, part: str) -> Fault:
-    """SIGKILL; the supervisor starts it anew."""
+def kill(share: float, state: State, department: str) -> Fault:
+    """SIGKILL to each of its processes; the supervisor starts them anew."""
 
     async def happen() -> None:
         run = state.read_run()
-        found = run.parts[part].process if run and part in run.parts else None
-        process = found.find() if found else None
-        if process is None:
-            raise MeshctlError(f"{part}: does not run, so it cannot be killed")
-        os.kill(process.pid, signal.SIGKILL)
+        parts = run.parts if run else {}
+        found = [parts.get(name) for name in (department, f"{department}-stream")]
+        processes = [one.process.find() for one in found if one and one.process]
+        if not any(processes):
+            raise MeshctlError(f"{department}: does not run, so it cannot be killed")
+        for process in filter(None, processes):
+            os.kill(process.pid, signal.SIGKILL)
 
-    return Fault(share, f"SIGKILL {part}", happen)
+    return Fault(share, f"SIGKILL {department}", happen)
 
 
 def restart_broker(share: float, meshctl: Meshctl) -> Fault:

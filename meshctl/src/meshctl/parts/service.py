@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from city_backbone.registration import Registration
 
@@ -14,12 +15,22 @@ from meshctl.parts.base import Command, answers, listens
 from meshctl.ports import HOST, Ports
 from meshctl.state import State, read_json
 
+Role: TypeAlias = Literal["all", "rpc", "stream"]
+"""What a process of a service does; see docs/decisions/0019."""
+
 # A tenth of the processor when others want all of it, all of it when they do not.
 _BULK_NICE = 10
+# A third. What lives depend on comes by these calls too.
+_INTAKE_NICE = 5
+
+
+def roles(registration: Registration) -> Sequence[Role]:
+    """Of the processes of a service on one machine."""
+    return ("rpc", "stream") if registration.intake else ("all",)
 
 
 class ServicePart:
-    """One service, with the environment of its registration."""
+    """A process of one service, with the environment of its registration."""
 
     tier = 2
     stop_signal = signal.SIGTERM
@@ -29,32 +40,48 @@ class ServicePart:
     def __init__(
         self,
         registration: Registration,
+        role: Role,
         state: State,
         root: Path,
         ports: Ports,
         environment: Callable[[], Mapping[str, str]],
     ) -> None:
-        self.name = registration.service
+        self._service = registration.service
+        self._role = role
+        apart = registration.stream_part if role == "stream" else None
+        self.name = apart or registration.service
         self._http_port = ports.get(f"{self.name}.http")
         self._grpc_port = ports.get(f"{self.name}.grpc")
         self.port: int | None = self._grpc_port or self._http_port
         self._folder = registration.path.parent
-        self._nice = _BULK_NICE if registration.priority == "bulk" else 0
+        self._nice = _nice(registration, role)
         self._state = state
         self._root = root
         self._environment = environment
 
     def command(self) -> Command:
-        own = read_json(self._state.environments / f"{self.name}.json")
+        own = read_json(self._state.environments / f"{self._service}.json")
         source = str(self._folder / "src")
         environment = {
             "PYTHONUNBUFFERED": "1",
             "PYTHONPATH": os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH")))),
             **self._environment(),
+            **self._of_role(),
             **{key: str(value) for key, value in own.items()},
         }
-        arguments = (sys.executable, "-m", self.name)
+        arguments = (sys.executable, "-m", self._service)
         return Command(arguments, self._root, environment, nice=self._nice)
+
+    def _of_role(self) -> Mapping[str, str]:
+        prefix = self._service.upper()
+        match self._role:
+            case "all":
+                return {}
+            case "rpc":
+                # The stream has the department's name in its consumer group.
+                return {f"{prefix}_ROLE": "rpc", f"{prefix}_INSTANCE": f"{self._service}-rpc-0"}
+            case "stream":
+                return {f"{prefix}_ROLE": "stream", f"{prefix}_HTTP__PORT": str(self._http_port)}
 
     async def ready(self) -> bool:
         return await self._probe("readyz")
@@ -66,3 +93,9 @@ class ServicePart:
         if self._http_port is not None:
             return await answers(f"http://{HOST}:{self._http_port}/{path}")
         return self._grpc_port is None or await listens(self._grpc_port)
+
+
+def _nice(registration: Registration, role: Role) -> int:
+    if registration.priority == "bulk":
+        return _BULK_NICE
+    return _INTAKE_NICE if registration.intake and role == "rpc" else 0
