@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from loadtests.driver.resources import OTHERS
 from loadtests.driver.result import LagSample, ResourceSample, Run, read_samples
 from loadtests.report import histograms
 from loadtests.report.measure import STATUSES, Calls, Measured
@@ -149,6 +150,7 @@ def _resources(samples: Iterable[ResourceSample], zero: float, seconds: int) -> 
             {
                 process: {column: value(one) for column, one in line.items()}
                 for process, line in last.items()
+                if process != OTHERS
             },
             step,
         )

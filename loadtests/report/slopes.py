@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 from statistics import median
 
-from loadtests.driver.resources import DRIVER
+from loadtests.driver.resources import DRIVER, OTHERS
 from loadtests.driver.result import ResourceSample, SlopeFigures
 
 _HOUR = 3600.0
@@ -20,7 +20,7 @@ _LESS = 0.5
 
 def slopes(samples: Iterable[ResourceSample]) -> tuple[SlopeFigures, ...]:
     """Of each part's last process, the first quarter of its samples left out; none for a part with
-    too few. The driver is left out: it is not the city's."""
+    too few. The driver and others are left out: they are not the city's."""
     lines: dict[str, list[ResourceSample]] = defaultdict(list)
     for one in samples:
         line = lines[one.process]
@@ -30,7 +30,7 @@ def slopes(samples: Iterable[ResourceSample]) -> tuple[SlopeFigures, ...]:
     return tuple(
         _of(part, line[int(len(line) * _WARM_UP) :])
         for part, line in sorted(lines.items())
-        if part != DRIVER and len(line) * (1 - _WARM_UP) >= _FEWEST
+        if part not in (DRIVER, OTHERS) and len(line) * (1 - _WARM_UP) >= _FEWEST
     )
 
 

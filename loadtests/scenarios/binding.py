@@ -1,12 +1,15 @@
 """Which resource binds: what the processes used of the cores while a rate was not held. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+from loadtests.driver.resources import OTHERS
 from loadtests.driver.result import ResourceSample
 
 # Of what there is, from which on it counts as used up.
 _ALL = 0.9
+# From which on it is told of: the kernel's own work is less.
+_SOME = 0.1
 _NAMED = 3
 
 
@@ -38,6 +41,14 @@ def binds(used: Mapping[str, float], cores: int, most: Mapping[str, int]) -> str
     if used[name] >= _ALL * can[name]:
         return f"{name}, which can use {can[name]}: {usage(used, cores)}"
     return f"no processor, but what is waited for: {usage(used, cores)}"
+
+
+def others(used: Mapping[str, float], cores: int) -> Sequence[str]:
+    """A remark, if what is neither the stack's nor the driver's used so much that it shows."""
+    share = used.get(OTHERS, 0.0)
+    if share < _SOME * cores:
+        return ()
+    return (f"Others used {share:.2f} of this machine's {cores} cores: each figure has it in it.",)
 
 
 def usage(used: Mapping[str, float], cores: int) -> str:

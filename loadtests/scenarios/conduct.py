@@ -1,6 +1,7 @@
 """A scenario from its start to its verdict: drive, break, check, judge, report."""
 
 import asyncio
+import os
 from collections import ChainMap, Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from loadtests.driver.causes import expected
 from loadtests.driver.coordinator import ShardError
 from loadtests.driver.operation import World
 from loadtests.driver.plan import Plan
-from loadtests.driver.result import Fault, Result, Run
+from loadtests.driver.result import Fault, ResourceSample, Result, Run, read_samples
 from loadtests.driver.run import Standing, run
+from loadtests.scenarios.binding import cores_used, others
 from loadtests.scenarios.faults import Faults
 from loadtests.scenarios.gates import judge
 from loadtests.scenarios.scenario import Scenario
@@ -145,7 +147,8 @@ async def judged(
     check.write(folder)
     found += validity.problems(scenario.validity, measured.figures, made.clock, plan.shards)
     result = judge(scenario, measured.figures, check, found, sight.rooms)
-    result.model_copy(update={"remarks": tuple(remarks)}).write(folder)
+    more = others(cores_used(read_samples(ResourceSample, folder)), os.cpu_count() or 1)
+    result.model_copy(update={"remarks": (*remarks, *more)}).write(folder)
     return report.write(folder, measured)
 
 

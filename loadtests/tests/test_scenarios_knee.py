@@ -20,7 +20,7 @@ from loadtests.driver.result import (
     TimeLagFigures,
 )
 from loadtests.scenarios import knee as searching
-from loadtests.scenarios.binding import binds, cores_used, usage
+from loadtests.scenarios.binding import binds, cores_used, others, usage
 from loadtests.scenarios.knee import Tried, judged
 from loadtests.scenarios.scenario import Scenario, load
 from loadtests.scenarios.search import Knee, Search
@@ -287,6 +287,20 @@ def test_the_cores_that_a_process_used_are_counted_from_its_last_start() -> None
 )
 def test_what_binds_is_said_in_words(used: dict[str, float], words: str) -> None:
     assert binds(used, 2, {"a": 1}).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("used", "words"),
+    [
+        ({"others": 0.2, "a": 1.0}, ["Others used 0.20 of this machine's 2 cores"]),
+        ({"others": 0.19, "a": 1.0}, []),
+        ({"a": 1.0}, []),
+    ],
+)
+def test_what_others_used_is_remarked_on_when_it_shows(
+    used: dict[str, float], words: list[str]
+) -> None:
+    assert [one.partition(":")[0] for one in others(used, 2)] == words
 
 
 def test_who_has_all_that_it_can_use_binds_and_not_who_uses_most() -> None:
