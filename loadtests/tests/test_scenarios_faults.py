@@ -166,6 +166,7 @@ async def test_a_second_worker_runs_for_its_time_with_a_name_and_a_port_of_its_o
     }
     (pid,) = faults.workers.pids.values()
     assert resources.service_of("sundries#1") == "sundries"
+    assert resources.service_of("sundries-stream") == "sundries"
     assert {one.process for one in resources.Processes(None, faults.workers.pids).sample()} == {
         "driver",
         "sundries#1",
