@@ -172,11 +172,6 @@ class Registration(_Model):
         return self.service
 
     @property
-    def stream_part(self) -> str | None:
-        """The name of the process of its stream on one machine, where that is one of its own."""
-        return f"{self.service}-stream" if self.intake == "bulk" else None
-
-    @property
     def is_client(self) -> bool:
         """Whether this is a mere client: it owns no fact, serves nothing and listens nowhere."""
         return not (self.produces or self.serves or self.port or self.http_port)

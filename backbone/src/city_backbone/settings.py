@@ -3,13 +3,16 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableVariable
 
 from city_backbone.errors import SettingsError
+
+Role: TypeAlias = Literal["all", "rpc", "stream"]
+"""What a process of a service does; see docs/decisions/0019."""
 
 
 class KafkaSettings(BaseModel):
@@ -95,7 +98,7 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_nested_delimiter="__", extra="ignore")
 
-    role: Literal["all", "rpc", "stream"] = "all"
+    role: Role = "all"
     """What of the service this process is, see docs/decisions/0019."""
     kafka: KafkaSettings
     registry: RegistrySettings

@@ -11,6 +11,7 @@ from pathlib import Path
 from meshctl import applying, catalogue, composing, ports, stack
 from meshctl.errors import MeshctlError, NotRunningError, PartFailedError, SettingsError
 from meshctl.parts import how_to_stop
+from meshctl.parts.service import default_ports
 from meshctl.places import Local
 from meshctl.processes import end
 from meshctl.settings import Settings
@@ -63,7 +64,7 @@ async def apply(settings: Settings, state: State, say: Say, *, with_schemas: boo
         return
     run = require_running(state)
     known = catalogue.load(settings, stack.folders(run))
-    chosen = {**ports.wanted(settings, known, {}), **read_json(state.ports)}
+    chosen = {**ports.wanted(settings, known, default_ports(known)), **read_json(state.ports)}
     write_json(state.ports, chosen)
     credentials = stack.new_credentials(state, known)
     await asyncio.to_thread(applying.files, known, state)

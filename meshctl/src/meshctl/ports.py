@@ -19,9 +19,6 @@ HOST = "127.0.0.1"
 _FREE = range(20000, 32000)
 _LAST = 65535
 
-# Above the department's own, for the process of its stream where that is one of its own.
-_STREAM = 1000
-
 # By port: what keeps other stacks from choosing it before a part of ours listens there.
 _reserved: dict[int, socket.socket] = {}
 
@@ -49,8 +46,6 @@ def wanted(
             ports[f"{registration.service}.grpc"] = registration.port
         if registration.http_port is not None:
             ports[f"{registration.service}.http"] = registration.http_port
-            if registration.stream_part:
-                ports[f"{registration.stream_part}.http"] = registration.http_port + _STREAM
     for name, port in settings.ports.items():
         if name not in ports:
             raise SettingsError(

@@ -21,7 +21,7 @@ from meshctl.parts.city import CityPart
 from meshctl.parts.kafka import KafkaPart
 from meshctl.parts.postgres import PostgresPart
 from meshctl.parts.registry import RegistryPart
-from meshctl.parts.service import ServicePart, roles
+from meshctl.parts.service import ServicePart, default_ports, roles
 from meshctl.places import Local
 from meshctl.settings import Settings
 from meshctl.state import ProcessId, Run, State, read_json, write_json, write_text
@@ -121,7 +121,7 @@ def choose_ports(
 
     Raises PortTakenError before anything is started.
     """
-    further = rooms.default_ports() if options.rooms else {}
+    further = {**default_ports(known), **(rooms.default_ports() if options.rooms else {})}
     chosen = ports.wanted(settings, known, further)
     if options.free_ports:
         chosen = ports.free(chosen, read_json(state.ports))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from city_backbone.registration import load
-from meshctl.parts.service import ServicePart, roles
+from meshctl.parts.service import ServicePart, default_ports, roles
 from meshctl.settings import Settings
 from meshctl.state import State
 
@@ -25,7 +25,7 @@ serves: [city.gates.v1.GateService]
 def parts(folder: Path, further: str = "") -> list[ServicePart]:
     (folder / "service.yaml").write_text(DEPARTMENT + further, encoding="utf-8")
     registration = load(folder / "service.yaml")
-    listeners = ports.wanted(Settings(), [registration], {})
+    listeners = ports.wanted(Settings(), [registration], default_ports([registration]))
     given = {"GATES_INSTANCE": "gates-0", "GATES_HTTP__PORT": "51070"}
     return [
         ServicePart(registration, role, State(folder), folder, listeners, lambda: given)

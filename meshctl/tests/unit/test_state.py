@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from city_backbone.registration import Registration
 from meshctl.errors import AlreadyRunningError, PortTakenError, SettingsError
+from meshctl.parts.service import default_ports
 from meshctl.settings import Settings
 from meshctl.state import ProcessId, State
 
@@ -53,11 +54,14 @@ def test_ports_come_from_settings_and_registrations() -> None:
 
 def test_a_stream_that_is_a_process_of_its_own_has_a_port_above_the_departments() -> None:
     apart = SENSORS.model_copy(update={"intake": "bulk"})
-    wanted = ports.wanted(Settings(), [apart], {})
+    wanted = ports.wanted(Settings(), [apart], default_ports([apart]))
     assert wanted["sensors-stream.http"] == wanted["sensors.http"] + 1000
-    assert "sensors-stream.http" not in ports.wanted(Settings(), [SENSORS], {})
+    assert "sensors-stream.http" not in ports.wanted(
+        Settings(), [SENSORS], default_ports([SENSORS])
+    )
+    beyond = apart.model_copy(update={"http_port": 65000})
     with pytest.raises(SettingsError, match=r"^sensors-stream\.http: port 66000 is none.*PORTS"):
-        ports.wanted(Settings(), [apart.model_copy(update={"http_port": 65000})], {})
+        ports.wanted(Settings(), [beyond], default_ports([beyond]))
 
 
 def test_a_port_setting_for_nobody_is_refused() -> None:

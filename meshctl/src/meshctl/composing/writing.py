@@ -58,8 +58,6 @@ def write(
     known = catalogue.load(settings)
     chosen = ports.wanted(settings, known, rooms.default_ports())
     del chosen["kafka.controller"]
-    for registration in known:  # a container has both of a department's parts
-        chosen.pop(f"{registration.stream_part}.http", None)
     credentials = stack.new_credentials(state, known)
     applying.files(known, state)
     _broker(settings, state, credentials, chosen)

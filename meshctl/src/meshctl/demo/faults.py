@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from meshctl.errors import MeshctlError
+from meshctl.parts.service import name_of
 from meshctl.state import State
 
 Say = Callable[[str], None]
@@ -36,7 +37,7 @@ def kill(share: float, state: State, department: str) -> Fault:
     async def happen() -> None:
         run = state.read_run()
         parts = run.parts if run else {}
-        found = [parts.get(name) for name in (department, f"{department}-stream")]
+        found = [parts.get(name_of(department, role)) for role in ("rpc", "stream")]
         processes = [one.process.find() for one in found if one and one.process]
         if not any(processes):
             raise MeshctlError(f"{department}: does not run, so it cannot be killed")

@@ -5,28 +5,41 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 from city_backbone.registration import Registration
+from city_backbone.settings import Role
 
 from meshctl.parts.base import Command, answers, listens
 from meshctl.ports import HOST, Ports
 from meshctl.state import State, read_json
 
-Role: TypeAlias = Literal["all", "rpc", "stream"]
-"""What a process of a service does; see docs/decisions/0019."""
-
 # A tenth of the processor when others want all of it, all of it when they do not.
 _BULK_NICE = 10
 # A third. What lives depend on comes by these calls too.
 _INTAKE_NICE = 5
+# Above the department's own HTTP port, for a stream that is a process of its own.
+_STREAM_ABOVE = 1000
 
 
 def roles(registration: Registration) -> Sequence[Role]:
     """Of the processes of a service on one machine."""
     return ("rpc", "stream") if registration.intake else ("all",)
+
+
+def name_of(service: str, role: Role) -> str:
+    """The part's name."""
+    return f"{service}-stream" if role == "stream" else service
+
+
+def default_ports(registrations: Iterable[Registration]) -> Mapping[str, int]:
+    """Of the streams that are processes of their own, by their names."""
+    return {
+        f"{name_of(one.service, 'stream')}.http": one.http_port + _STREAM_ABOVE
+        for one in registrations
+        if one.intake and one.http_port
+    }
 
 
 class ServicePart:
@@ -48,8 +61,7 @@ class ServicePart:
     ) -> None:
         self._service = registration.service
         self._role = role
-        apart = registration.stream_part if role == "stream" else None
-        self.name = apart or registration.service
+        self.name = name_of(registration.service, role)
         self._http_port = ports.get(f"{self.name}.http")
         self._grpc_port = ports.get(f"{self.name}.grpc")
         self.port: int | None = self._grpc_port or self._http_port
