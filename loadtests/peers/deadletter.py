@@ -42,7 +42,7 @@ def checked(key: bytes | None, headers: IncomingHeaders | None) -> UUID:
     """The CloudEvents id of a record with all that CloudEvents require. Raises PoisonError."""
     if key is None:
         raise PoisonError("key: missing")
-    attributes: dict[str, Any] = dict(headers or ())
+    attributes: dict[str, Any] = dict(reversed(headers or ()))
     try:
         identity = UUID(attributes["ce_id"].decode())
         time = datetime.fromisoformat(attributes["ce_time"].decode())

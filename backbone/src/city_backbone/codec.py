@@ -6,7 +6,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import fastavro
 import fastavro.validation
@@ -31,7 +31,7 @@ class Codec:
         self._writers: dict[str, _Written] = {}
         self._readers: dict[str, Any] = {}
         self._parsed: dict[int, Any] = {}
-        self._ways: dict[tuple[str, int], avro.Reader] = {}
+        self._ways: dict[tuple[str, bytes], avro.Reader] = {}
 
     async def open(self) -> None:
         """Look up the id of each writer schema. Raises RegistryUnavailable or Undecodable."""
@@ -68,21 +68,25 @@ class Codec:
                 self._parsed[schema_id] = _parse(schema)
             except Exception as error:  # whatever is registered under an id somebody else chose
                 raise Undecodable(f"schema id {schema_id}: no Avro schema: {error}") from error
-        self._ways[topic, schema_id] = self._way(topic, schema_id)
-        return _read(self._ways[topic, schema_id], schema_id, value)
+        self._ways[topic, value[: _FRAME.size]] = way = self._way(topic, schema_id)
+        return _read(way, value)
 
     def decode_known(self, topic: str, value: bytes | None) -> dict[str, Any] | None:
         """As decode, without asking anybody: None for an id not seen on the topic before."""
         if value is None or len(value) <= _FRAME.size:
             raise Undecodable("value: missing or too short, expected Confluent framing")
-        schema_id = _schema_id(value)
-        way = self._ways.get((topic, schema_id))
-        return None if way is None else _read(way, schema_id, value)
+        way = self._ways.get((topic, value[: _FRAME.size]))
+        if way is None:
+            _schema_id(value)
+            return None
+        return _read(way, value)
 
     def _way(self, topic: str, schema_id: int) -> avro.Reader:
         """A function made for the schema, or fastavro where reader and writer differ in more than
         fields that the reader leaves out."""
         reader, writer = self._readers.get(topic), self._parsed[schema_id]
+        if not isinstance(writer, dict) or "fields" not in writer:
+            raise Undecodable(f"value: schema id {schema_id} is no record")
         surplus = () if reader is None else _surplus(writer, reader)
         made = None if surplus is None else avro.reader(writer, surplus)
         return made or partial(_by_fastavro, writer, None if surplus == () else reader)
@@ -116,19 +120,18 @@ def _schema_id(value: bytes) -> int:
     return int(schema_id)
 
 
-def _read(way: avro.Reader, schema_id: int, value: bytes) -> dict[str, Any]:
+def _read(way: avro.Reader, value: bytes) -> dict[str, Any]:
     try:
         data, end = way(value, _FRAME.size)
     except Exception as error:  # any byte may be wrong, and each of them breaks something else
         raise Undecodable(
-            f"value: does not decode with schema id {schema_id}: {type(error).__name__} {error}"
+            f"value: does not decode with schema id {_schema_id(value)}:"
+            f" {type(error).__name__} {error}"
         ) from error
     if end != len(value):
         words = "cut off" if end > len(value) else "bytes left over"
-        raise Undecodable(f"value: {words} after schema id {schema_id}")
-    if not isinstance(data, dict):
-        raise Undecodable(f"value: schema id {schema_id} is no record")
-    return data
+        raise Undecodable(f"value: {words} after schema id {_schema_id(value)}")
+    return cast(dict[str, Any], data)
 
 
 def _by_fastavro(writer: Any, reader: Any, value: bytes, at: int) -> tuple[Any, int]:

@@ -84,6 +84,17 @@ def test_an_event_is_what_was_sent() -> None:
     assert from_record().time.tzinfo is UTC
 
 
+@given(headers=st.permutations([*HEADERS, ("ce_time", b"2020-01-01T00:00:00Z"), ("other", None)]))
+def test_headers_may_have_any_order_and_of_two_with_one_name_the_first_counts(
+    headers: Sequence[tuple[str, bytes | None]],
+) -> None:
+    first = next(value for name, value in headers if name == "ce_time")
+    assert first is not None
+    time = datetime.fromisoformat(first.decode())
+    assert from_record(headers=headers) == from_record()._replace(time=time)
+    assert from_record(headers=[*HEADERS, *headers]) == from_record()
+
+
 def changed(name: str, value: bytes | None) -> list[tuple[str, bytes | None]]:
     return [(header, value if header == name else old) for header, old in HEADERS]
 

@@ -20,14 +20,15 @@ def event_time(record: ConsumerRecord) -> float:
 
 def producer_link(record: ConsumerRecord) -> trace.Link | None:
     """A link to the producer's span when the source decided to sample it."""
-    headers = record.headers
-    # Where our own producers have it.
-    last = headers[-1] if headers else ("", None)
-    header = (last[1] or b"") if last[0] == "traceparent" else _header(record, "traceparent")
-    if header[-1:] not in _SAMPLED:
-        return None
-    traceparent = header.decode("ascii", "replace")
-    context = trace.get_current_span(extract({"traceparent": traceparent})).get_span_context()
+    for name, value in reversed(record.headers):  # our own producers have it last
+        if name == "traceparent":
+            return _link(value) if value and value[-1:] in _SAMPLED else None
+    return None
+
+
+def _link(traceparent: bytes) -> trace.Link | None:
+    carrier = {"traceparent": traceparent.decode("ascii", "replace")}
+    context = trace.get_current_span(extract(carrier)).get_span_context()
     return trace.Link(context) if context.is_valid else None
 
 

@@ -277,15 +277,16 @@ class Worker:
     ) -> _Sorted:
         """`held` are the keys that wait behind one that is parked; it grows."""
         sorted_ = _Sorted()
+        events, decode_known = sorted_.events, self._codec.decode_known
         compacted = self._subscriptions[topic].compacted
         for record in records:
             if compacted and record.value is None:
                 continue
-            if record.key in held:
+            if held and record.key in held:
                 sorted_.parked.append(record)
                 continue
             try:
-                data = self._codec.decode_known(topic, record.value)
+                data = decode_known(topic, record.value)
                 if data is None:
                     data = await self._codec.decode(topic, record.value)
                 event = _event(topic, record, data)
@@ -300,7 +301,7 @@ class Worker:
                 kind = type(error).__name__
                 sorted_.failures.append(Failure(record, f"{kind}: {error}", kind))
             else:
-                sorted_.events.append((record, event))
+                events.append((record, event))
         return sorted_
 
     async def _commit(self, topic: str, sorted_: _Sorted, waited: bool) -> tuple[int, int]:
