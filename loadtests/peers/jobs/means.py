@@ -12,7 +12,7 @@ import msgspec
 from city_backbone.events import OutgoingEvent
 from sensors import facts
 from sensors.domain.cai import HISTORY_HOURS, assess
-from sensors.domain.hour import HOUR, HourWindow, Reading, hour_end, valid_only
+from sensors.domain.hour import HourWindow, Reading, hour_end, hour_number, valid_only
 from sensors.domain.pollutant import Pollutant, from_value
 from sensors.domain.station import MINUTES_PER_HOUR, Station
 
@@ -74,7 +74,7 @@ class Means:
                 state.newest = measured_at
         station, windows = self._stations[inputs[0].station_id], state.open
         for end, more in by_hour.items():
-            hour = _number(end)
+            hour = hour_number(end)
             if hour in state.valid:
                 continue
             window = windows.get(hour) or HourWindow(station.station_id, end, more[0].expected)
@@ -96,7 +96,7 @@ class Means:
 def _closed(
     state: Hours, station: Station, window: HourWindow, now: datetime
 ) -> Sequence[OutgoingEvent]:
-    hour, means = _number(window.hour_end), window.means()
+    hour, means = hour_number(window.hour_end), window.means()
     valid = state.valid[hour] = valid_only(means)
     told = [facts.hourly_mean_computed(station, window, means, now)]
     if valid:
@@ -105,11 +105,6 @@ def _closed(
     for old in [one for one in state.valid if one <= hour - HISTORY_HOURS]:
         del state.valid[old]
     return told
-
-
-def _number(end: datetime) -> int:
-    """Hours since 1970."""
-    return int(end.timestamp()) // int(HOUR.total_seconds())
 
 
 def create(places: bytes) -> Means:

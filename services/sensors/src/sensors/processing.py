@@ -13,7 +13,7 @@ from city_backbone.stream.worker import Refusal
 from sensors import alerting, facts
 from sensors.alerting import LevelStep
 from sensors.domain.cai import HISTORY_HOURS, assess
-from sensors.domain.hour import HOUR, HourWindow, Reading, hour_end, valid_only
+from sensors.domain.hour import HourWindow, Reading, hour_end, hour_number, valid_only
 from sensors.domain.pollutant import Pollutant, from_value
 from sensors.domain.station import MINUTES_PER_HOUR
 from sensors.store import air_quality, alerts, hours
@@ -21,7 +21,6 @@ from sensors.store.air_quality import AssessedHour
 from sensors.store.hours import Clock, HourKey
 
 _STATIONS_PER_TIMER_RUN = 100
-_HISTORY = tuple(hours_before * HOUR for hours_before in reversed(range(HISTORY_HOURS)))
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _NAMES = {pollutant.value: pollutant for pollutant in Pollutant}
 
@@ -111,9 +110,12 @@ class Processing:
         }
         states = await alerts.states(connection, {window.station_id for window in due})
         before = dict(states)
-        valid_means = {
-            key: valid_only(window.means()) for key, window in windows.items() if window.revision
+        valid_means: dict[str, dict[int, Mapping[Pollutant, int]]] = {
+            window.station_id: {} for window in due
         }
+        for (station_id, end), window in windows.items():
+            if window.revision and station_id in valid_means:
+                valid_means[station_id][hour_number(end)] = valid_only(window.means())
         steps: list[LevelStep] = []
         for window in due:
             closed = window.told()
@@ -121,17 +123,16 @@ class Processing:
             windows[key] = closed
             station = clocks[closed.station_id].station
             means = closed.means()
-            valid_means[key] = valid_only(means)
+            number = hour_number(closed.hour_end)
+            valid = valid_means[closed.station_id][number] = valid_only(means)
             told.events.append(facts.hourly_mean_computed(station, closed, means, now))
-            if valid_means[key]:
-                assessment = assess(_history(valid_means, key))
+            if valid:
+                assessment = assess(_history(valid_means[closed.station_id], number))
                 told.events.append(facts.air_quality_assessed(station, closed, assessment, now))
                 told.assessed.append(
                     AssessedHour(*key, closed.revision, assessment, closed.completeness)
                 )
-            steps += alerting.fold_hour(
-                states, station, closed.hour_end, valid_means[key], closed.revision
-            )
+            steps += alerting.fold_hour(states, station, closed.hour_end, valid, closed.revision)
         changed = {key: state for key, state in states.items() if before.get(key) != state}
         if changed:
             await alerts.save_states(connection, changed)
@@ -150,9 +151,9 @@ class _Told:
 
 def _taken(data: Mapping[str, Any]) -> _Taken:
     concentrations = {
-        _NAMES[measurement["pollutant"]]: from_value(measurement["value"])
+        pollutant: from_value(measurement["value"])
         for measurement in data["measurements"]
-        if measurement["pollutant"] in _NAMES
+        if (pollutant := _NAMES.get(measurement["pollutant"])) is not None
     }
     expected = MINUTES_PER_HOUR // data["interval_minutes"]
     reading = Reading(concentrations, expected, data["received_at"])
@@ -176,8 +177,7 @@ def _newest(readings: Iterable[_Taken], clocks: Mapping[str, Clock]) -> dict[str
 
 
 def _history(
-    valid_means: Mapping[HourKey, Mapping[Pollutant, int]], last: HourKey
+    valid_means: Mapping[int, Mapping[Pollutant, int]], last: int
 ) -> Sequence[Mapping[Pollutant, int]]:
     """Of the twelve hours up to `last`, oldest first; empty for one that was not told."""
-    station_id, end = last
-    return [valid_means.get((station_id, end - ago), {}) for ago in _HISTORY]
+    return [valid_means.get(last - ago, {}) for ago in reversed(range(HISTORY_HOURS))]

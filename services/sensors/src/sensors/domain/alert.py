@@ -108,10 +108,11 @@ def _next(
 ) -> tuple[Level, tuple[HourMean, ...]]:
     if hour.concentration is None:
         return level, ()
-    run = _run(rule, before, hour)
-    raised = min((rule.reached(mean) for _, mean in run), default=Level.NONE)
-    if len(run) == rule.hours and raised > level:
-        return raised, tuple(member for member, _ in run)
+    if rule.reached(hour.concentration) > level:
+        run = _run(rule, before, hour)
+        raised = min((rule.reached(mean) for _, mean in run), default=Level.NONE)
+        if len(run) == rule.hours and raised > level:
+            return raised, tuple(member for member, _ in run)
     lowered = min(level, rule.held(hour.concentration))
     return lowered, (hour,)
 

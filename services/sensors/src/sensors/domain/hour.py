@@ -24,6 +24,11 @@ def hour_end(measured_at: datetime) -> datetime:
     return start if start == utc else start + HOUR
 
 
+def hour_number(end: datetime) -> int:
+    """Hours from 1970 to an hour's end."""
+    return int(end.timestamp()) // 3600
+
+
 class Reading(NamedTuple):
     """What an hour takes of a reading; `expected` is how many a full hour has at its interval."""
 
