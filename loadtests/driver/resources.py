@@ -1,10 +1,12 @@
 """What the stack's processes use, and how far their streams are behind, each second of a run."""
 
 import asyncio
+import itertools
 import json
 import os
 import re
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +20,8 @@ DRIVER = "driver"
 OTHERS = "others"
 """All that works on the machine and is neither the stack's nor the driver's, as one process."""
 _SECOND = 1.0
+_PROCESSES_EVERY = 3
+"""Seconds: what all processes use takes a fiftieth of one to read."""
 _LAG = re.compile(
     r'^city_stream_time_lag_seconds\{[^}]*messaging_destination_name="([^"]+)"[^}]*\} (\S+)$',
     re.MULTILINE,
@@ -39,18 +43,17 @@ class Processes:
     def __init__(self, state: Path | None, further: Mapping[str, int]) -> None:
         self._run = None if state is None else state / "run.json"
         self._further = further
-        self._known: dict[int, psutil.Process] = {}
         self._used: dict[str, float] = {}
         self._busy = _busy_seconds()
         self._others = 0.0
 
     def sample(self) -> list[ResourceSample]:
         """All of them now; with a stack, what others use too, since there were samples."""
-        at = time.time()
+        at, children = time.time(), _children()
         samples = [
             found
             for name, pid in self._pids().items()
-            if (found := self._of(at, name, pid)) is not None
+            if (found := self._of(at, name, pid, children)) is not None
         ]
         if self._run is not None:
             samples.append(self._of_others(at, samples))
@@ -77,17 +80,18 @@ class Processes:
                 found[name] = part["process"]["pid"]
         return found
 
-    def _of(self, at: float, name: str, pid: int) -> ResourceSample | None:
+    @staticmethod
+    def _of(
+        at: float, name: str, pid: int, children: Mapping[int, Sequence[psutil.Process]]
+    ) -> ResourceSample | None:
         try:
-            first = self._known.setdefault(pid, psutil.Process(pid))
-            if not first.is_running():
-                self._known[pid] = first = psutil.Process(pid)
-            family = [first, *first.children(recursive=True)]
+            waiting, found = [psutil.Process(pid)], False
         except psutil.Error:
-            self._known.pop(pid, None)
             return None
         cpu, rss, fds, threads = 0.0, 0, 0, 0
-        for one in family:
+        while waiting:
+            one = waiting.pop()
+            waiting += children.get(one.pid, ())
             try:
                 with one.oneshot():
                     times = one.cpu_times()
@@ -95,11 +99,22 @@ class Processes:
                     rss += one.memory_info().rss
                     threads += one.num_threads()
                     fds += one.num_fds()
+                    found = True
             except psutil.Error:
                 continue
+        if not found:
+            return None
         return ResourceSample(
             at=at, process=name, cpu_seconds=round(cpu, 3), rss=rss, fds=fds, threads=threads
         )
+
+
+def _children() -> Mapping[int, Sequence[psutil.Process]]:
+    """Of all processes, by their parent: looked for once, not for each part."""
+    found: dict[int, list[psutil.Process]] = defaultdict(list)
+    for one in psutil.process_iter(["ppid"]):
+        found[one.info["ppid"]].append(one)
+    return found
 
 
 def _busy_seconds() -> float:
@@ -178,7 +193,10 @@ async def sampling(
     metrics: Mapping[str, str],
     further: Mapping[str, int] | None = None,
 ) -> AsyncIterator[None]:
-    """Appends to resources.jsonl, lag.jsonl and events.jsonl each second.
+    """Appends to lag.jsonl and events.jsonl each second, to resources.jsonl each third.
+
+    Services are asked one after the other over the second: all at once, what it costs them to
+    answer would stand in the way of every alarm that is on its way then.
 
     `metrics` are URLs and `further` processes beside the stack's, both by name (see `service_of`);
     they may change meanwhile. One that does not answer has no sample, as a process that is not
@@ -198,16 +216,22 @@ async def sampling(
 async def _each_second(
     folder: Path, processes: Processes, http: aiohttp.ClientSession, metrics: Mapping[str, str]
 ) -> None:
-    while True:
-        samples: list[Sample] = [*await asyncio.to_thread(processes.sample)]
-        for found in await asyncio.gather(*(_told(http, *one) for one in metrics.items())):
+    for second in itertools.count():
+        samples: list[Sample] = []
+        if second % _PROCESSES_EVERY == 0:
+            samples += await asyncio.to_thread(processes.sample)
+        asked = dict(metrics)
+        apart = (_SECOND - time.time() % _SECOND) / (len(asked) + 1)
+        waiting = [_told(http, *one, place * apart) for place, one in enumerate(asked.items(), 1)]
+        for found in await asyncio.gather(*waiting):
             samples += found
         await asyncio.to_thread(write_samples, samples, folder)
         await asyncio.sleep(_SECOND - time.time() % _SECOND)
 
 
-async def _told(http: aiohttp.ClientSession, name: str, url: str) -> list[Sample]:
+async def _told(http: aiohttp.ClientSession, name: str, url: str, later: float) -> list[Sample]:
     service = service_of(name)
+    await asyncio.sleep(later)
     try:
         async with http.get(url) as response:
             text, at = await response.text(), time.time()

@@ -37,7 +37,7 @@ from city_backbone.rpc.identity import Policy
 from city_backbone.rpc.server import RpcServer, Servicer
 from city_backbone.settings import ServiceSettings, load
 from city_backbone.stream.engine import Engine
-from city_backbone.stream.worker import Subscription
+from city_backbone.stream.subscription import Subscription
 from city_backbone.waiting import pause as pause
 
 log = structlog.get_logger()

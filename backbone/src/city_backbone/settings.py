@@ -25,7 +25,7 @@ class KafkaSettings(BaseModel):
     password: SecretStr
     ca_file: Path | None = None
     session_timeout_seconds: float = Field(default=15.0, ge=6)
-    max_poll_records: int = Field(default=2_000, ge=1, le=10_000)
+    max_poll_records: int = Field(default=3_000, ge=1, le=10_000)
 
 
 class RegistrySettings(BaseModel):

@@ -13,7 +13,7 @@ from city_backbone.database import Connection
 from city_backbone.events import Event
 from city_backbone.runtime import Backbone, Running, Service, running
 from city_backbone.stream.engine import Stalled
-from city_backbone.stream.worker import Subscription
+from city_backbone.stream.subscription import Subscription
 from city_backbone.testing import Mesh, eventually
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from probe.bootstrap import ProbeSettings, bootstrap

@@ -20,8 +20,9 @@ from city_backbone.events import Event, OutgoingEvent, cloudevents_headers
 from city_backbone.outbox import unpack_headers
 from city_backbone.registry import SchemaRegistry
 from city_backbone.stream.parking import park
+from city_backbone.stream.subscription import Refusal, Subscription
 from city_backbone.stream.transport import Batch
-from city_backbone.stream.worker import Refusal, Subscription, Worker
+from city_backbone.stream.worker import Worker
 from city_backbone.testing import Mesh
 from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider

@@ -18,7 +18,8 @@ from city_backbone.settings import ServiceSettings
 from city_backbone.stream.app import consume, create_app
 from city_backbone.stream.liveness import Progress
 from city_backbone.stream.parking import Unparker
-from city_backbone.stream.worker import Subscription, Worker
+from city_backbone.stream.subscription import Subscription
+from city_backbone.stream.worker import Worker
 from city_backbone.waiting import pause
 
 log = structlog.get_logger()

@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import structlog
 from aiokafka import ConsumerRecord
@@ -21,6 +22,7 @@ from city_backbone.events import Event, event_from_record
 from city_backbone.stream.deadletter import Failure, bury
 from city_backbone.stream.parking import park, parked_keys
 from city_backbone.stream.record import event_time, producer_link
+from city_backbone.stream.subscription import Subscription
 from city_backbone.stream.transport import Batch
 
 log = structlog.get_logger()
@@ -29,53 +31,6 @@ tracer = trace.get_tracer("city_backbone")
 # Records decoded before anything else of this process has its turn: two milliseconds or so. And
 # those without effect are let go, so that a processor's cache holds what is worked on.
 _IN_ONE_GO = 250
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """One event of a batch that a handler will not take; the reason quotes no personal data."""
-
-    event: Event
-    reason: str
-
-
-Handler: TypeAlias = Callable[[Connection, Sequence[Event]], Awaitable[Sequence[Refusal] | None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """`handler` gets new events of one partition of `topic`, in order, and a transaction.
-
-    All its effects go through that connection; they are committed together with the inbox, so
-    each event takes effect once. Raise Transient to have the batch tried again, Unprocessable
-    (or let any other exception out) to have the event dead-lettered with the reason. What an
-    Unprocessable says is also logged, so it must not quote personal data.
-
-    Cheaper than raising is to return a Refusal for each event that is not taken: those are
-    dead-lettered in this transaction and the others stand, where an exception has the whole
-    batch tried again event by event.
-
-    With `once=False` the inbox is not asked nor told: after a crash or a rebalance the handler
-    gets events again that it has had, and must itself make nothing of them.
-
-    With `compacted=True` a record without a value is a tombstone, which deletes what its key had:
-    no event, so it is passed over. On any other topic it goes to the dead letters.
-
-    `relevant` says which events of a batch may have an effect, by what is in memory; the others are
-    handled thereby, without a transaction or an inbox. It must leave out none that has one.
-
-    With `linger`, seconds, few events wait so long for more of their partition: a transaction for
-    each costs many times as much. Only for what nobody waits for: when `urgent` says so of some
-    events, they and all before them do not wait. Like `relevant` it judges by what is in memory.
-    """
-
-    topic: str
-    handler: Handler
-    once: bool = True
-    compacted: bool = False
-    relevant: Callable[[Sequence[Event]], Sequence[Event]] | None = None
-    linger: float = 0.0
-    urgent: Callable[[Sequence[Event]], bool] | None = None
 
 
 @dataclass(slots=True)
@@ -100,6 +55,11 @@ class _Sorted:
         offsets = {event.offset for event in events}
         kept = [(record, event) for record, event in self.events if event.offset in offsets]
         return _Sorted(kept, self.failures, self.parked)
+
+    def records(self) -> Iterator[ConsumerRecord]:
+        yield from (record for record, _ in self.events)
+        yield from (failure.record for failure in self.failures)
+        yield from self.parked
 
     def extend(self, part: "_Sorted") -> None:
         self.events += part.events
@@ -157,18 +117,10 @@ class Worker:
             wait=wait_random_exponential(0.1, max=5.0),
             before_sleep=lambda state: self._wait(topic, partition, state),
         )
-        links = [link for record in batch.records if (link := producer_link(record))]
         try:
-            with tracer.start_as_current_span(
-                f"process {topic}",
-                _parent(links),
-                links=links,
-                record_exception=False,
-                set_status_on_exception=False,
-            ):
-                async for attempt in attempts:
-                    with attempt:
-                        await self.attempt(topic, batch.records)
+            async for attempt in attempts:
+                with attempt:
+                    await self.attempt(topic, batch.records)
         finally:
             self._waiting.pop((topic, partition), None)
         newest = batch.records[-1]
@@ -218,7 +170,8 @@ class Worker:
                 part = part.of(relevant([event for _, event in part.events]))
             sorted_.extend(part)
         if sorted_:
-            await self._settle(topic, sorted_)
+            with _span(topic, sorted_):
+                await self._settle(topic, sorted_)
         self._count(topic, handled=whole - len(sorted_.events))
 
     async def retry_parked(self, record: ConsumerRecord) -> bool:
@@ -367,8 +320,17 @@ def _summary(error: Exception) -> str:
     return repr(error) if isinstance(error, Unprocessable) else type(error).__name__
 
 
-def _parent(links: Sequence[trace.Link]) -> Context | None:
-    """The one sampled producer's trace goes on; where there are several, links must do."""
-    if len(links) != 1:
-        return None
-    return trace.set_span_in_context(trace.NonRecordingSpan(links[0].context))
+def _span(topic: str, sorted_: _Sorted) -> AbstractContextManager[trace.Span]:
+    """Of what has an effect, linked to its sampled producers. The trace of a single one goes on;
+    where there are several, links must do."""
+    links = [link for record in sorted_.records() if (link := producer_link(record))]
+    parent: Context | None = None
+    if len(links) == 1:
+        parent = trace.set_span_in_context(trace.NonRecordingSpan(links[0].context))
+    return tracer.start_as_current_span(
+        f"process {topic}",
+        parent,
+        links=links,
+        record_exception=False,
+        set_status_on_exception=False,
+    )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from city_backbone.database import Connection
 from city_backbone.errors import Unprocessable
 from city_backbone.events import Event
-from city_backbone.stream.worker import Subscription
+from city_backbone.stream.subscription import Subscription
 
 from emergency.alarms import Dispatcher
 from emergency.domain.acute import AcuteReading

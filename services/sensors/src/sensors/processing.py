@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from city_backbone.database import Connection
 from city_backbone.events import Event, OutgoingEvent
 from city_backbone.outbox import Outbox
-from city_backbone.stream.worker import Refusal
+from city_backbone.stream.subscription import Refusal
 
 from sensors import alerting, facts
 from sensors.alerting import LevelStep

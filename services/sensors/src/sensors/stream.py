@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from city_backbone.stream.worker import Subscription
+from city_backbone.stream.subscription import Subscription
 
 from sensors.facts import READING_TAKEN
 from sensors.processing import Processing

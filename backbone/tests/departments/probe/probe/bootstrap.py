@@ -14,7 +14,7 @@ from city_backbone.errors import Unprocessable
 from city_backbone.events import Event, OutgoingEvent, event_id
 from city_backbone.runtime import Backbone, Service
 from city_backbone.settings import ServiceSettings
-from city_backbone.stream.worker import Subscription
+from city_backbone.stream.subscription import Subscription
 from pydantic_settings import SettingsConfigDict
 
 SERVICE = "city.probe.v1.ProbeService"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from city_backbone.database import Connection
 from city_backbone.events import Event
-from city_backbone.stream.worker import Refusal
+from city_backbone.stream.subscription import Refusal
 
 from cameras.alarms import alarm, store, store_watches
 from cameras.alarms.alarm import Alarm, Site, alarm_id

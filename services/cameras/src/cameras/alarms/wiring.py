@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from city.cameras.v1 import alarm_pb2_grpc as stubs
 from city_backbone.runtime import Backbone, Service
-from city_backbone.stream.worker import Subscription
+from city_backbone.stream.subscription import Subscription
 
 from cameras.alarms import facts, tasks
 from cameras.alarms.ledger import Ledger

@@ -6,7 +6,7 @@ from uuid import UUID
 from city_backbone.database import Connection
 from city_backbone.errors import Unprocessable
 from city_backbone.events import Event
-from city_backbone.stream.worker import Subscription
+from city_backbone.stream.subscription import Subscription
 
 from health.cases import store
 from health.cases.incident import LIVE_STATUSES, Incident

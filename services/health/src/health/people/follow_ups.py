@@ -7,7 +7,7 @@ from uuid import UUID
 from city_backbone.database import Connection
 from city_backbone.errors import Unreadable
 from city_backbone.events import Event
-from city_backbone.stream.worker import Refusal, Subscription
+from city_backbone.stream.subscription import Refusal, Subscription
 from opentelemetry.metrics import Meter
 
 from health.assessment.advice import advise

@@ -8,7 +8,7 @@ from city_backbone.database import Connection
 from city_backbone.errors import Unprocessable
 from city_backbone.events import Event
 from city_backbone.geo import Point
-from city_backbone.stream.worker import Subscription
+from city_backbone.stream.subscription import Subscription
 
 from parking.vault import store_incidents
 from parking.vault.incident import LIVE_STATUSES, Incident
