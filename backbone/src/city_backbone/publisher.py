@@ -190,5 +190,5 @@ def kafka_arguments(settings: KafkaSettings) -> dict[str, object]:
 
 
 def _size(record: Record) -> int:
-    headers = sum(len(name) + len(value) for name, value in record.headers)
+    headers = sum([len(name) + len(value) for name, value in record.headers])
     return len(record.key or b"") + len(record.value or b"") + headers + 64

@@ -377,3 +377,20 @@ async def test_the_trace_of_one_sampled_producer_goes_on_and_those_of_several_do
     for records in ([one, trial.record(2)], [trial.record(3), other, trial.record(4, key=0), one]):
         await worker.handle(TOPIC, 0, Batch(records, 0, len(records)))
     assert seen == [0x112, 0]
+
+
+async def test_what_has_no_effect_is_no_part_of_a_trace(trial: Trial) -> None:
+    seen: list[int] = []
+
+    async def look(connection: Connection, events: Sequence[Event]) -> None:
+        seen.append(trace.get_current_span().get_span_context().trace_id)
+
+    def odd(events: Sequence[Event]) -> Sequence[Event]:
+        return [event for event in events if event.data["count"] % 2]
+
+    records = []
+    for place in (0, 1):
+        with trace.use_span(sampled(0x112 + place)):
+            records.append(trial.record(place))
+    await trial.worker(look, relevant=odd).handle(TOPIC, 0, Batch(records, 0, len(records)))
+    assert seen == [0x113]
