@@ -150,7 +150,11 @@ def test_a_field_may_have_any_name_that_avro_allows() -> None:
 
 def test_times_are_aware_and_exact_to_the_microsecond() -> None:
     schema: Any = fastavro.parse_schema({"type": "long", "logicalType": "timestamp-micros"})
-    for time in (datetime(2026, 1, 2, 3, 4, 5, 678901, UTC), datetime(1969, 12, 31, tzinfo=UTC)):
+    for time in (
+        datetime(2026, 1, 2, 3, 4, 5, 678901, UTC),
+        datetime(1969, 12, 31, tzinfo=UTC),
+        datetime(2500, 5, 6, 7, 8, 9, 123457, UTC),  # a double of its seconds is not exact
+    ):
         read, _ = _reader(schema)(fastavro_writes(schema, time), 0)
         assert read == time
         assert read.utcoffset() == timedelta(0)
