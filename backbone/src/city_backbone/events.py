@@ -107,7 +107,7 @@ def event_from_record(
     try:
         match given:
             case [
-                _,
+                ("ce_specversion", _),
                 ("ce_id", identity),
                 ("ce_source", source),
                 ("ce_type", type_),
