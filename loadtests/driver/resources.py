@@ -220,9 +220,9 @@ async def _each_second(
         samples: list[Sample] = []
         if second % _PROCESSES_EVERY == 0:
             samples += await asyncio.to_thread(processes.sample)
-        asked = dict(metrics)
-        apart = (_SECOND - time.time() % _SECOND) / (len(asked) + 1)
-        waiting = [_told(http, *one, place * apart) for place, one in enumerate(asked.items(), 1)]
+        asked = tuple(metrics.items())
+        apart = _SECOND / (len(asked) + 2)  # so that the last one answers within the second too
+        waiting = [_told(http, *one, place * apart) for place, one in enumerate(asked)]
         for found in await asyncio.gather(*waiting):
             samples += found
         await asyncio.to_thread(write_samples, samples, folder)

@@ -155,7 +155,7 @@ def _surplus(writer: Any, reader: Any) -> Sequence[str] | None:
     written, read = _shape(writer), _shape(reader)
     if written == read:
         return ()
-    if not (isinstance(written, dict) and isinstance(read, dict) and "fields" in written):
+    if not isinstance(read, dict):
         return None
     fields = {field["name"]: field for field in written["fields"]}
     kept = {field["name"]: field for field in read.get("fields", ())}
