@@ -1,6 +1,7 @@
 """Facts that change no state of ours go straight to the broker, not by way of the outbox."""
 
 import asyncio
+import itertools
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,7 +13,7 @@ from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from city_backbone import telemetry
 from city_backbone.codec import Codec
-from city_backbone.errors import BrokerUnavailable, InvalidEvent, TopicRefused
+from city_backbone.errors import BrokerUnavailable, InvalidEvent, Overloaded, TopicRefused
 from city_backbone.events import OutgoingEvent, cloudevents_headers, trace_headers
 from city_backbone.outbox import Record
 from city_backbone.publisher import PERMANENT, REFUSED, Publisher
@@ -45,14 +46,16 @@ class _Call:
 
 
 _Item: TypeAlias = tuple[Record, _Call]
+_Place: TypeAlias = tuple[bool, int]  # what yields comes last, else in the order given
 
 
 class Direct:
     """Publishes events and returns when the broker has them; see docs/decisions/0009.
 
-    Events of one key are written in the order given. What concurrent callers give goes out
-    together. An event may be written twice (an answer was lost, the caller tries again), so its
-    id must be deterministic. What a caller no longer waits for is not sent.
+    Events of one key that one caller gives are written in that order. What concurrent callers
+    give goes out together, that of calls that yield last. An event may be written twice (an
+    answer was lost, the caller tries again), so its id must be deterministic. What a caller no
+    longer waits for is not sent.
     """
 
     def __init__(
@@ -67,7 +70,11 @@ class Direct:
         self._codec = codec
         self._publisher = publisher
         self._settings = settings
-        self._queue: asyncio.Queue[_Item] = asyncio.Queue(settings.queue)
+        self._queue: asyncio.PriorityQueue[tuple[_Place, _Item]] = asyncio.PriorityQueue(
+            settings.queue
+        )
+        self._given = itertools.count()
+        self._yielding = 0
         self._paused: dict[str, tuple[float, str]] = {}
         self._open = False
         self._ended = False
@@ -79,14 +86,21 @@ class Direct:
         )
         meter.create_observable_gauge(telemetry.DIRECT_WAITING, [self._observe])
 
-    async def publish(self, events: Sequence[OutgoingEvent]) -> None:
+    async def publish(self, events: Sequence[OutgoingEvent], *, yields: bool = False) -> None:
         """Returns when the broker has confirmed all of them.
 
+        A call that `yields` lets others go first, and raises Overloaded when more than `yielding`
+        events of such calls would wait; one that is larger by itself is taken when no other waits.
         Raises InvalidEvent when one does not fit its topic's schema or is too large,
         BrokerUnavailable when they are not confirmed within `deadline_seconds` (a full queue
         counts), TopicRefused when the broker does not take the topic from this department. The
         latter two are Transient; then some of the events may have been written.
         """
+        if yields and self._yielding and self._yielding + len(events) > self._settings.yielding:
+            raise Overloaded(
+                f"{self._yielding} events wait for the broker, expected at most"
+                f" {self._settings.yielding}: send again later"
+            )
         trace = trace_headers()
         records = [
             Record(
@@ -101,18 +115,20 @@ class Direct:
             return
         started = time.perf_counter()
         call = _Call(len(records))
+        self._yielding += yields * len(records)
         try:
             async with asyncio.timeout(self._settings.deadline_seconds):
                 for record in records:
                     if self._ended:
                         raise BrokerUnavailable("this service is stopping")
-                    await self._queue.put((record, call))
+                    await self._queue.put(((yields, next(self._given)), (record, call)))
                 await call.confirmed
         except TimeoutError:
             raise BrokerUnavailable(
                 f"not confirmed by the broker within {self._settings.deadline_seconds} s"
             ) from None
         finally:
+            self._yielding -= yields * len(records)
             call.confirmed.cancel()
             self._duration.record(time.perf_counter() - started)
 
@@ -133,11 +149,11 @@ class Direct:
         """What waits now and somebody still waits for; none after a short while without any."""
         try:
             async with asyncio.timeout(_IDLE_SECONDS):
-                items = [await self._queue.get()]
+                items = [(await self._queue.get())[1]]
         except TimeoutError:
             return []
         while len(items) < self._settings.batch and not self._queue.empty():
-            items.append(self._queue.get_nowait())
+            items.append(self._queue.get_nowait()[1])
         return _awaited(items)
 
     async def _send(self, items: Sequence[_Item]) -> None:
@@ -203,7 +219,7 @@ class Direct:
 
     def _refuse_the_rest(self) -> None:
         while not self._queue.empty():
-            _, call = self._queue.get_nowait()
+            _, (_, call) = self._queue.get_nowait()
             call.fail(BrokerUnavailable("this service is stopping"))
 
     def _observe(self, _: CallbackOptions) -> Iterable[Observation]:

@@ -6,6 +6,7 @@ BackboneError
 │   ├── RegistryUnavailable
 │   ├── BrokerUnavailable
 │   ├── TopicRefused
+│   ├── Overloaded
 │   └── NeighbourUnavailable
 ├── Unprocessable        will never work: the event goes to the dead-letter topic
 │   └── Undecodable
@@ -44,6 +45,12 @@ class BrokerUnavailable(Transient):
 
 class TopicRefused(Transient):
     """Kafka does not take this topic from us: not authorised, or unknown there."""
+
+
+class Overloaded(Transient):
+    """More waits than is let in; the caller sends again later. Maps to RESOURCE_EXHAUSTED."""
+
+    retry_after_seconds = 1.0
 
 
 class NeighbourUnavailable(Transient):

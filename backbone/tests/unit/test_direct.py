@@ -10,7 +10,13 @@ import aiokafka.errors
 import pytest
 from city_backbone.codec import Codec
 from city_backbone.direct import Direct
-from city_backbone.errors import BrokerUnavailable, InvalidEvent, TopicRefused, Transient
+from city_backbone.errors import (
+    BrokerUnavailable,
+    InvalidEvent,
+    Overloaded,
+    TopicRefused,
+    Transient,
+)
 from city_backbone.events import OutgoingEvent, event_id
 from city_backbone.outbox import Record
 from city_backbone.publisher import Publisher
@@ -86,8 +92,8 @@ class Trial:
         )
         self.stopping = asyncio.Event()
 
-    async def publish(self, *names: object) -> None:
-        await self.direct.publish([event(name) for name in names])
+    async def publish(self, *names: object, yields: bool = False) -> None:
+        await self.direct.publish([event(name) for name in names], yields=yields)
 
     def metric(self, name: str) -> Any:
         data = self.reader.get_metrics_data()
@@ -99,6 +105,12 @@ class Trial:
             for metric in scope.metrics
             if metric.name == name
         )
+
+
+async def settled() -> None:
+    """Until every task that could go on has done so."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 @asynccontextmanager
@@ -226,6 +238,63 @@ async def test_a_full_queue_makes_callers_wait_within_their_deadline() -> None:
         trial.broker.released.set()
         await trial.publish("z")
         assert trial.broker.taken == ["a", "z"]
+
+
+async def test_what_yields_goes_out_behind_what_came_later_each_in_its_order() -> None:
+    async with sending(batch=3) as trial:
+        trial.broker.released.clear()
+        calls = [asyncio.create_task(trial.publish("first"))]
+        await trial.broker.entered.wait()
+        for names, yields in (("ab", True), ("c", True), ("xy", False), ("z", False)):
+            calls.append(asyncio.create_task(trial.publish(*names, yields=yields)))
+        await settled()
+        trial.broker.released.set()
+        await asyncio.gather(*calls)
+        assert trial.broker.batches == [["first"], ["x", "y", "z"], ["a", "b", "c"]]
+
+
+async def test_of_what_yields_only_so_much_waits_and_others_are_let_in() -> None:
+    async with sending(yielding=5) as trial:
+        trial.broker.released.clear()
+        waiting = [asyncio.create_task(trial.publish(*"abc", yields=True))]
+        await trial.broker.entered.wait()
+        with pytest.raises(Overloaded, match=r"3 events wait.*at most 5"):
+            await trial.publish(*"def", yields=True)
+        waiting.append(asyncio.create_task(trial.publish(*"gh", yields=True)))
+        waiting.append(asyncio.create_task(trial.publish(*range(9))))
+        await settled()
+        with pytest.raises(Overloaded, match="5 events wait"):
+            await trial.publish("i", yields=True)
+        trial.broker.released.set()
+        await asyncio.gather(*waiting)
+        await trial.publish(*"def", yields=True)
+        assert sorted(trial.broker.taken) == sorted([*"abcghdef", *map(str, range(9))])
+
+
+async def test_a_call_that_yields_may_be_larger_by_itself() -> None:
+    async with sending(yielding=2) as trial:
+        await trial.publish(*"abcd", yields=True)
+        assert trial.broker.taken == list("abcd")
+
+
+@pytest.mark.parametrize("end", ["error", "deadline", "gone"])
+async def test_what_yields_makes_room_however_it_ends(end: str) -> None:
+    async with sending(yielding=1, deadline_seconds=0.2 if end == "deadline" else 20) as trial:
+        trial.broker.released.clear()
+        if end == "error":
+            trial.broker.errors["a"] = aiokafka.errors.NotLeaderForPartitionError("x")
+        call = asyncio.create_task(trial.publish("a", yields=True))
+        await trial.broker.entered.wait()
+        with pytest.raises(Overloaded):
+            await trial.publish("b", yields=True)
+        if end == "error":
+            trial.broker.released.set()
+        if end == "gone":
+            call.cancel()
+        await asyncio.wait([call])
+        trial.broker.released.set()
+        await trial.publish("b", yields=True)
+        assert trial.broker.taken[-1] == "b"
 
 
 async def test_at_the_stop_what_is_waited_for_is_still_sent_and_nothing_is_taken_after() -> None:

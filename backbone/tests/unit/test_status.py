@@ -1,5 +1,6 @@
 """Each of our errors has its gRPC code and says what google.rpc's details can say."""
 
+from datetime import timedelta
 from typing import Any
 
 import grpc
@@ -16,6 +17,7 @@ def details(status: Any) -> dict[str, Any]:
         error_details_pb2.ErrorInfo,
         error_details_pb2.BadRequest,
         error_details_pb2.ResourceInfo,
+        error_details_pb2.RetryInfo,
     )
     found = {}
     for detail in packed.details:
@@ -36,6 +38,7 @@ def details(status: Any) -> dict[str, Any]:
         (errors.PermissionDenied("WHO", "m"), grpc.StatusCode.PERMISSION_DENIED, "WHO"),
         (errors.IdempotencyConflict("USED", "m"), grpc.StatusCode.ALREADY_EXISTS, "USED"),
         (errors.DatabaseUnavailable("m"), grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE"),
+        (errors.Overloaded("m"), grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED"),
         (errors.NeighbourUnavailable("m"), grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE"),
     ],
 )
@@ -59,6 +62,12 @@ def test_a_wrong_field_is_named() -> None:
 def test_what_is_missing_is_named() -> None:
     info = details(to_status(errors.NotFound("station", "s-1"), "probe"))["ResourceInfo"]
     assert (info.resource_type, info.resource_name) == ("station", "s-1")
+
+
+def test_who_is_refused_for_now_is_told_when_to_come_again() -> None:
+    told = details(to_status(errors.Overloaded("500 wait"), "probe"))["RetryInfo"]
+    assert told.retry_delay.ToTimedelta() == timedelta(seconds=1)
+    assert "RetryInfo" not in details(to_status(errors.DatabaseUnavailable("m"), "probe"))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 from unittest import mock
 
 import uvloop
+from cameras.alarms.store_rules import Rules
 from cameras.alarms.wiring import alarms
 from cameras.settings import CamerasSettings
 from city_backbone import logging, telemetry
@@ -27,7 +28,7 @@ _TELL_SECONDS = 0.05
 
 async def cameras(backbone: Backbone[CamerasSettings]) -> Service:
     """The alarms' part of the department alone."""
-    return alarms(backbone)
+    return alarms(backbone, Rules())
 
 
 async def run(what: Task) -> Result:

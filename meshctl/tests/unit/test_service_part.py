@@ -55,7 +55,7 @@ def test_where_bulk_comes_by_calls_they_yield_to_the_stream(tmp_path: Path) -> N
         ("gates-stream", 52070),
     ]
     by_role = {part.command().environment["GATES_ROLE"]: part.command() for part in (calls, stream)}
-    assert {role: one.nice for role, one in by_role.items()} == {"rpc": 5, "stream": 0}
+    assert {role: one.nice for role, one in by_role.items()} == {"rpc": 2, "stream": 0}
     assert {one.arguments[1:] for one in by_role.values()} == {("-m", "gates")}
     own = {
         role: (one.environment["GATES_INSTANCE"], one.environment["GATES_HTTP__PORT"])

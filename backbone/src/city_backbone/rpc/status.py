@@ -1,5 +1,7 @@
 """Our exceptions as gRPC statuses with google.rpc error details."""
 
+from datetime import timedelta
+
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
@@ -14,6 +16,7 @@ _CODES: tuple[tuple[type[errors.BackboneError], int, str], ...] = (
     (errors.Aborted, code_pb2.ABORTED, "ABORTED"),
     (errors.PermissionDenied, code_pb2.PERMISSION_DENIED, "PERMISSION_DENIED"),
     (errors.IdempotencyConflict, code_pb2.ALREADY_EXISTS, "ALREADY_EXISTS"),
+    (errors.Overloaded, code_pb2.RESOURCE_EXHAUSTED, "OVERLOADED"),
     (errors.Transient, code_pb2.UNAVAILABLE, "UNAVAILABLE"),
 )
 
@@ -24,7 +27,8 @@ def has_status(error: Exception) -> bool:
 
 
 def to_status(error: errors.BackboneError, domain: str) -> object:
-    """A grpc.Status: the code of the error's kind, ErrorInfo, and for a field BadRequest.
+    """A grpc.Status: the code of the error's kind, ErrorInfo, for a field BadRequest, for what
+    may be sent again later RetryInfo.
 
     What we do not know is INTERNAL, and says nothing of its inside.
     """
@@ -45,6 +49,10 @@ def to_status(error: errors.BackboneError, domain: str) -> object:
         details.append(
             error_details_pb2.ResourceInfo(resource_type=error.what, resource_name=error.name)
         )
+    if isinstance(error, errors.Overloaded):
+        delay = error_details_pb2.RetryInfo()
+        delay.retry_delay.FromTimedelta(timedelta(seconds=error.retry_after_seconds))
+        details.append(delay)
     packed = []
     for detail in details:
         any_ = any_pb2.Any()

@@ -17,8 +17,8 @@ from meshctl.state import State, read_json
 
 # A tenth of the processor when others want all of it, all of it when they do not.
 _BULK_NICE = 10
-# A third. What lives depend on comes by these calls too.
-_INTAKE_NICE = 5
+# Two thirds of a share. What lives depend on comes by these calls too.
+_INTAKE_NICE = 2
 # Above the department's own HTTP port, for a stream that is a process of its own.
 _STREAM_ABOVE = 1000
 

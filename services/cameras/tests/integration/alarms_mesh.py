@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import fastavro
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from cameras.alarms import facts
+from cameras.alarms.store_rules import Rules
 from cameras.alarms.wiring import alarms
 from cameras.settings import CamerasSettings
 from city.cameras.v1.alarm_pb2_grpc import AlarmServiceStub
@@ -181,7 +182,7 @@ class Centre:
 
 async def bootstrap(backbone: Backbone[CamerasSettings]) -> Service:
     """Only this part of the department."""
-    return alarms(backbone)
+    return alarms(backbone, Rules())
 
 
 async def watcher(backbone: Backbone[CamerasSettings]) -> Service:

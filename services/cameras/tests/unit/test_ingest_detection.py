@@ -22,8 +22,9 @@ from cameras.ingest.intake import DETECTIONS_METRIC, Intake
 from cameras.ingest.rpc import MAX_PROBLEMS, DetectionServicer, detection_from
 from city.cameras.v1 import detection_pb2 as pb
 from city_backbone.database import Database
-from city_backbone.errors import InvalidArgument, Transient
+from city_backbone.errors import InvalidArgument, Overloaded, Transient
 from city_backbone.events import OutgoingEvent, event_id
+from city_backbone.rpc.admission import Admission
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
@@ -171,12 +172,18 @@ class FakeDirectory(Directory):
 class FakeDirect:
     def __init__(self) -> None:
         self.batches: list[Sequence[OutgoingEvent]] = []
+        self.yielding: list[bool] = []
         self.away = False
 
-    async def publish(self, events: Sequence[OutgoingEvent]) -> None:
+    async def publish(self, events: Sequence[OutgoingEvent], *, yields: bool = False) -> None:
         if self.away:
             raise Transient("away")
         self.batches.append(list(events))
+        self.yielding.append(yields)
+
+
+def urgent(kind: str, purpose: str, at: int, confidence: float) -> bool:
+    return (kind, purpose, at) == ("FIRE", "VEHICLE", NOW_MICROS) and confidence > 0.5
 
 
 class Part:
@@ -187,7 +194,10 @@ class Part:
         meter = MeterProvider(metric_readers=[self.reader]).get_meter("cameras")
         self.directory = FakeDirectory()
         self.direct = FakeDirect()
-        self.intake = Intake(self.directory, self.direct, meter, lambda: NOW, refresh_seconds)
+        self.admission = Admission(2)
+        self.intake = Intake(
+            self.directory, self.direct, urgent, meter, lambda: NOW, refresh_seconds
+        )
 
     def counted(self) -> dict[tuple[str, ...], int]:
         data = self.reader.get_metrics_data()
@@ -219,6 +229,38 @@ async def test_good_ones_are_published_in_one_batch_and_counted() -> None:
         ("accepted", "fall", "grpc"): 3,
         ("unknown_kind", "unknown", "grpc"): 1,
     }
+
+
+URGENT = GOOD._replace(camera_id="cam-2", kind="FIRE")
+
+
+@pytest.mark.parametrize(
+    ("detections", "yields"),
+    [
+        ([GOOD], True),
+        ([GOOD, URGENT, GOOD], False),
+        ([URGENT._replace(camera_id="cam-1")], True),
+        ([URGENT._replace(confidence=0.5)], True),
+        ([URGENT._replace(detected_at=NOW_MICROS - 1)], True),
+        ([GOOD, URGENT._replace(track_id="")], True),
+    ],
+)
+async def test_only_what_no_urgent_alarm_can_come_of_yields_and_may_be_refused(
+    detections: Sequence[Detection], yields: bool
+) -> None:
+    part = Part()
+
+    def refuse() -> None:
+        raise Overloaded("too many")
+
+    await part.intake.take(detections, "onvif")
+    await part.intake.take(detections, "grpc", lambda: None)
+    if yields:
+        with pytest.raises(Overloaded):
+            await part.intake.take(detections, "grpc", refuse)
+    else:
+        await part.intake.take(detections, "grpc", refuse)
+    assert part.direct.yielding == [False, yields, *([] if yields else [False])]
 
 
 async def test_cameras_of_one_site_are_published_in_order_of_time() -> None:
@@ -298,7 +340,7 @@ async def call(part: Part, *messages: Sequence[pb.Detection]) -> pb.PublishDetec
         for detections in messages:
             yield pb.PublishDetectionsRequest(detections=detections)
 
-    servicer = DetectionServicer(part.intake)
+    servicer = DetectionServicer(part.intake, part.admission)
     return await servicer.PublishDetections(stream(), None)  # type: ignore[arg-type]
 
 
@@ -318,6 +360,18 @@ async def test_the_first_thousand_problems_are_told() -> None:
     answer = await call(Part(), wrong, wrong)
     assert (answer.accepted, answer.refused, len(answer.problems)) == (0, 1_400, MAX_PROBLEMS)
     assert answer.problems[-1].index == 999
+
+
+async def test_a_call_over_the_bound_is_let_in_with_what_is_urgent_alone() -> None:
+    part = Part()
+    with part.admission.call(), part.admission.call():
+        fire = said(0, camera_id="cam-2", kind=pb.DETECTION_KIND_FIRE)
+        assert (await call(part, [said(1), fire])).accepted == 2
+        with pytest.raises(Overloaded):
+            await call(part, [fire], [said(2)])
+    assert [len(batch) for batch in part.direct.batches] == [2, 1]
+    await call(part, [said(2)])
+    assert part.admission.busy == 0
 
 
 async def test_too_many_in_a_message_or_a_call_are_refused() -> None:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from city.sensors.v1.sensors_pb2_grpc import add_SensorsServiceServicer_to_server
+from city_backbone.rpc.admission import Admission
 from city_backbone.runtime import Backbone, Service
 from city_backbone.timers import every
 
@@ -24,6 +25,7 @@ async def bootstrap(backbone: Backbone[SensorsSettings]) -> Service:
         database,
         backbone.idempotency,
         Ingest(outbox, backbone.meter, _now),
+        Admission(settings.grpc.max_bulk_calls),
         Registering(outbox, _now),
         backbone.stopping,
         settings.watch_every_seconds,

@@ -14,6 +14,7 @@ from city.type.v1 import position_pb2
 from city_backbone.database import Connection, Database
 from city_backbone.errors import InvalidArgument, NotFound
 from city_backbone.idempotency import Idempotency
+from city_backbone.rpc.admission import Admission
 from city_backbone.rpc.once import Once
 from city_backbone.rpc.paging import page_size, page_token, parse_page_token
 from city_backbone.rpc.watch import follow
@@ -41,6 +42,7 @@ class SensorsServicer(sensors_pb2_grpc.SensorsServiceServicer):
         database: Database,
         idempotency: Idempotency,
         ingest: Ingest,
+        admission: Admission,
         registering: Registering,
         stopping: asyncio.Event,
         watch_every_seconds: float,
@@ -48,6 +50,7 @@ class SensorsServicer(sensors_pb2_grpc.SensorsServiceServicer):
         self._database = database
         self._once = Once(database, idempotency)
         self._ingest = ingest
+        self._admission = admission
         self._registering = registering
         self._stopping = stopping
         self._watch_every_seconds = watch_every_seconds
@@ -109,22 +112,25 @@ class SensorsServicer(sensors_pb2_grpc.SensorsServiceServicer):
     ) -> pb.PublishReadingsResponse:
         """One transaction per message: a call that is cut off keeps what went before."""
         results: list[Result] = []
-        async for request in request_iterator:
-            if len(request.readings) > MAX_READINGS_PER_MESSAGE:
-                raise InvalidArgument(
-                    "readings", f"expected at most {MAX_READINGS_PER_MESSAGE} in a message"
-                )
-            if len(results) + len(request.readings) > MAX_READINGS_PER_CALL:
-                raise InvalidArgument(
-                    "readings", f"expected at most {MAX_READINGS_PER_CALL} in a call"
-                )
-            readings = [messages.reading_from(reading) for reading in request.readings]
-            if not readings:
-                continue
-            async with self._database.transaction() as connection:
-                taken = await self._ingest.take(connection, readings)
-            self._ingest.count(taken)
-            results.extend(taken)
+        with self._admission.call() as turn:
+            self._admission.check()
+            async for request in request_iterator:
+                turn.begin()
+                if len(request.readings) > MAX_READINGS_PER_MESSAGE:
+                    raise InvalidArgument(
+                        "readings", f"expected at most {MAX_READINGS_PER_MESSAGE} in a message"
+                    )
+                if len(results) + len(request.readings) > MAX_READINGS_PER_CALL:
+                    raise InvalidArgument(
+                        "readings", f"expected at most {MAX_READINGS_PER_CALL} in a call"
+                    )
+                readings = [messages.reading_from(reading) for reading in request.readings]
+                if readings:
+                    async with self._database.transaction() as connection:
+                        taken = await self._ingest.take(connection, readings)
+                    self._ingest.count(taken)
+                    results.extend(taken)
+                turn.end()
         return messages.publish_answer(results)
 
     async def GetAirQuality(

@@ -1,7 +1,7 @@
 """From a published reading to its hour on the topics: once, whatever is sent again."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -277,3 +277,38 @@ async def test_a_message_of_more_than_a_thousand_is_refused_whole(department: De
         await department.publish(*[reading(name, at(0), PM10=1)] * 1001)
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert statuses(await department.publish(reading(name, at(0), PM10=1))) == (1, 0, 0)
+
+
+async def test_calls_over_the_bound_are_refused_at_once_and_taken_when_sent_again(
+    department: Department,
+) -> None:
+    name = await department.register(unique("bound"))
+    over = asyncio.Event()
+
+    async def silent() -> AsyncIterator[pb.PublishReadingsRequest]:
+        await over.wait()
+        yield pb.PublishReadingsRequest(readings=[reading(name, at(0), PM10=45)])
+
+    async def refused() -> grpc.aio.AioRpcError | None:
+        try:
+            await department.publish(reading(name, at(60), PM10=45))
+        except grpc.aio.AioRpcError as error:
+            return error
+        return None
+
+    most = department.service.backbone.settings.grpc.max_bulk_calls
+    calls = [department.stub.PublishReadings(silent(), timeout=60) for _ in range(most)]
+    error = await eventually(refused)
+    assert error
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    over.set()
+    answers = await asyncio.gather(*calls)
+    assert sum(answer.accepted for answer in answers) == 1
+    assert sum(answer.duplicates for answer in answers) == most - 1
+    answer = await department.publish(
+        reading(name, at(60), PM10=45), reading(name, at(120), PM10=4)
+    )
+    assert answer.accepted >= 1
+    await department.processed(name)
+    taken = await department.events(facts.READING_TAKEN, station_id=name)
+    assert sorted(one["measured_at"] for one in taken) == [at(60 * hour) for hour in (0, 1, 2)]

@@ -73,6 +73,13 @@ class Rulebook:
                 return terms
         return None
 
+    def urgent(self, kind: str, purpose: str, at: int, confidence: float) -> bool:
+        """Whether the rule that takes such a detection is one of those for 112 and 119."""
+        terms = self.pick(kind, purpose, at)
+        return (
+            terms is not None and terms.urgency == "URGENT" and confidence >= terms.min_confidence
+        )
+
     def terms(self, version: int, rule_id: str) -> Terms:
         """Of a rule that was picked once."""
         return self._compiled[version - self.sets[0].version].terms[rule_id]

@@ -65,6 +65,13 @@ class Rules:
         """None when it is to be read again."""
         return None if time.monotonic() - self._read_at > KNOWN_SECONDS else self._book
 
+    def urgent(self, kind: str, purpose: str, at: int, confidence: float) -> bool:
+        """Whether an alarm that 112 or 119 may wait for can come of a detection.
+
+        By the rules as last read, however old; before they were read it can come of any.
+        """
+        return self._book is None or self._book.urgent(kind, purpose, at, confidence)
+
     async def book(self, connection: Connection) -> Rulebook:
         if (known := self.known()) is not None:
             return known

@@ -57,8 +57,15 @@ class Detections:
         rules = self._rules.known()
         if rules is None:
             return True
-        taken, _ = pick(events, rules)
-        return any(terms.urgency == "URGENT" for _, terms in taken)
+        return any(
+            rules.urgent(
+                event.data["kind"],
+                event.data["purpose"],
+                micros(event.data["detected_at"]),
+                event.data["confidence"],
+            )
+            for event in events
+        )
 
     async def handle(self, connection: Connection, events: Sequence[Event]) -> Sequence[Refusal]:
         """Subscription handler; refuses what is too late, and alarms at no registered site."""

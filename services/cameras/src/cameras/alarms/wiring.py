@@ -18,12 +18,12 @@ from cameras.settings import CamerasSettings
 _LINGER_SECONDS = 0.5
 
 
-def alarms(backbone: Backbone[CamerasSettings]) -> Service:
+def alarms(backbone: Backbone[CamerasSettings], rules: Rules) -> Service:
     """The part of the service; nothing has started yet."""
     settings, database, stopping = backbone.settings.alarms, backbone.database, backbone.stopping
     metrics = Metrics(backbone.meter)
     ledger = Ledger(backbone.outbox, metrics)
-    detections = Detections(Rules(), ledger, metrics, _now)
+    detections = Detections(rules, ledger, metrics, _now)
     servicer = AlarmServicer(
         database, backbone.idempotency, ledger, settings.watch_every_seconds, stopping
     )
@@ -47,6 +47,7 @@ def alarms(backbone: Backbone[CamerasSettings]) -> Service:
             ),
             "idle watches": lambda: tasks.forget_idle(database, _now, stopping),
         },
+        serving_tasks={"alarm rules": lambda: tasks.read_rules(database, rules, stopping)},
     )
 
 

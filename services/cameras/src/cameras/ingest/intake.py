@@ -20,25 +20,36 @@ DETECTIONS_METRIC = "city.cameras.detections"  # by outcome (accepted, or why no
 class Publishes(Protocol):
     """The backbone's Direct."""
 
-    async def publish(self, events: Sequence[OutgoingEvent]) -> None:
+    async def publish(self, events: Sequence[OutgoingEvent], *, yields: bool = False) -> None:
         """Returns when the broker has confirmed all. Raises Transient."""
+
+
+class Urgent(Protocol):
+    """The alarm rules."""
+
+    def __call__(self, kind: str, purpose: str, at: int, confidence: float) -> bool:
+        """Whether an alarm that 112 or 119 may wait for can come of it. at: µs since 1970 UTC."""
 
 
 class Intake:
     """A camera that is not known may have been registered a moment ago, by another replica too:
     before it is refused the directory is read again, at most once in `refresh_seconds`.
+
+    What is `urgent` goes to the broker before all else, and is never held back by it.
     """
 
     def __init__(
         self,
         directory: Directory,
         direct: Publishes,
+        urgent: Urgent,
         meter: Meter,
         clock: Callable[[], datetime],
         refresh_seconds: float,
     ) -> None:
         self._directory = directory
         self._direct = direct
+        self._urgent = urgent
         self._clock = clock
         self._counter = meter.create_counter(DETECTIONS_METRIC)
         self._refresh_seconds = refresh_seconds
@@ -46,11 +57,16 @@ class Intake:
         self._refreshed_at = float("-inf")
 
     async def take(
-        self, detections: Sequence[Detection], source: str
+        self,
+        detections: Sequence[Detection],
+        source: str,
+        admit: Callable[[], None] | None = None,
     ) -> Sequence[tuple[int, Problem]]:
         """What was refused, by position; the others are on the topic when this returns.
 
-        Raises Transient when the broker did not confirm: then all of it may be sent again.
+        Raises Transient when the broker did not confirm: then all of it may be sent again. When
+        the sender keeps it until then, what has nothing urgent asks `admit` first, which raises
+        Overloaded, and yields to others at the broker.
         """
         if not detections:
             return []
@@ -60,6 +76,7 @@ class Intake:
         events: list[OutgoingEvent] = []
         refused: list[tuple[int, Problem]] = []
         outcomes: Counter[tuple[str, str]] = Counter()
+        yields = admit is not None
         for position, detection in enumerate(detections):
             judged = check(detection, places, now)
             if isinstance(judged, Problem):
@@ -67,16 +84,25 @@ class Intake:
                 outcomes[judged.reason.lower(), detection.kind] += 1
             else:
                 events.append(facts.object_detected(detection, judged, received_at))
+                yields = yields and not self._is_urgent(detection, judged)
                 outcomes["accepted", detection.kind] += 1
         if events:
+            if yields and admit is not None:
+                admit()
             # Of one site in order of time: else one camera's newest makes the next one's too late.
             events.sort(key=lambda event: event.time)
-            await self._direct.publish(events)
+            await self._direct.publish(events, yields=yields)
         for (outcome, kind), number in outcomes.items():
             self._counter.add(
                 number, {"outcome": outcome, "kind": kind.lower() or "unknown", "source": source}
             )
         return refused
+
+    def _is_urgent(self, detection: Detection, place: CameraPlace) -> bool:
+        assert detection.detected_at is not None
+        return self._urgent(
+            detection.kind, place.purpose, detection.detected_at, detection.confidence
+        )
 
     async def place(self, camera_id: str) -> CameraPlace | None:
         """Where a camera is; None when it is not registered."""

@@ -7,6 +7,7 @@ import grpc.aio
 from city.cameras.v1 import detection_pb2 as pb
 from city.cameras.v1 import detection_pb2_grpc
 from city_backbone.errors import InvalidArgument
+from city_backbone.rpc.admission import Admission
 
 from cameras.ingest.detection import KINDS, Box, Detection, Problem
 from cameras.ingest.intake import Intake
@@ -27,8 +28,9 @@ _MAX_NANOS = 999_999_999
 class DetectionServicer(detection_pb2_grpc.DetectionServiceServicer):
     """Raises the backbone's errors; its server makes statuses of them."""
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, intake: Intake, admission: Admission) -> None:
         self._intake = intake
+        self._admission = admission
 
     async def PublishDetections(
         self, request_iterator: AsyncIterator[pb.PublishDetectionsRequest], context: Context
@@ -36,21 +38,28 @@ class DetectionServicer(detection_pb2_grpc.DetectionServiceServicer):
         """Message by message: a call that is cut off keeps what went before."""
         response = pb.PublishDetectionsResponse()
         taken = 0
-        async for request in request_iterator:
-            number = len(request.detections)
-            if number > MAX_PER_MESSAGE:
-                raise InvalidArgument(
-                    "detections", f"expected at most {MAX_PER_MESSAGE} in a message"
+        with self._admission.call() as turn:
+            async for request in request_iterator:
+                turn.begin()
+                number = len(request.detections)
+                if number > MAX_PER_MESSAGE:
+                    raise InvalidArgument(
+                        "detections", f"expected at most {MAX_PER_MESSAGE} in a message"
+                    )
+                if taken + number > MAX_PER_CALL:
+                    raise InvalidArgument(
+                        "detections", f"expected at most {MAX_PER_CALL} in a call"
+                    )
+                refused = await self._intake.take(
+                    [detection_from(message) for message in request.detections],
+                    "grpc",
+                    self._admission.check,
                 )
-            if taken + number > MAX_PER_CALL:
-                raise InvalidArgument("detections", f"expected at most {MAX_PER_CALL} in a call")
-            refused = await self._intake.take(
-                [detection_from(message) for message in request.detections], "grpc"
-            )
-            response.accepted += number - len(refused)
-            response.refused += len(refused)
-            _report(response, taken, refused)
-            taken += number
+                response.accepted += number - len(refused)
+                response.refused += len(refused)
+                _report(response, taken, refused)
+                taken += number
+                turn.end()
         return response
 
 
