@@ -19,6 +19,7 @@ from loadtests.scenarios.conduct import NAMES, conduct, folder_of
 from loadtests.scenarios.console import NOT_RUN, console, progressing, say_not_run, show
 from loadtests.scenarios.scenario import Scenario
 from loadtests.scenarios.stack import stack
+from loadtests.scenarios.steps import scaled
 from loadtests.scenarios.stopping import run_until_stopped
 
 _MOST_SHARDS = 256
@@ -39,6 +40,9 @@ def main(arguments: Sequence[str]) -> int:
     run.add_argument(
         "--stretch", type=_factor, default=1.0, help="phases so many times as long, soak above all"
     )
+    run.add_argument(
+        "--times", type=_factor, help="rates so many times as high, and no search of the knee"
+    )
     given = parser.parse_args(arguments)
     if given.command == "list":
         for name in scenarios.names():
@@ -47,6 +51,8 @@ def main(arguments: Sequence[str]) -> int:
     screen = console()
     try:
         chosen = scenarios.load(given.name).stretched(given.stretch)
+        if given.times is not None:
+            chosen = scaled(chosen, given.times).model_copy(update={"search": None})
         if chosen.planned(given.seed):
             # A broker that a fault takes away is in the report, and not told of twice a second.
             logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

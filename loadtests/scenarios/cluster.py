@@ -92,7 +92,7 @@ def refusals(
         yield f"faults: the pods are their departments': {_OUTSIDE}"
     if scenario.chaos:
         yield f"chaos: the pods are their departments': {_OUTSIDE}"
-    if scenario.search:
+    if scenario.search and scenario.search.phase is None:
         yield f"search: which resource binds is not seen from here: {_OUTSIDE}"
     if scenario.gates.slopes:
         yield f"gates.slopes: what pods use is in the city's dashboards, and not seen here: {_OWN}"
@@ -129,7 +129,11 @@ async def reduce(
     command = f"loadtests.scenarios.cluster {settings.scenario}"
     plan = planned(scenario, settings.seed, settings.shards, command)
     plan = plan.model_copy(update={"prepare_seconds": settings.prepare_seconds})
-    remarks = () if settings.rooms else ("No room was watched: effects are judged up to topics.",)
+    remarks = []
+    if not settings.rooms:
+        remarks.append("No room was watched: effects are judged up to topics.")
+    if scenario.search:
+        remarks.append("No knee was searched: the rates are the scenario's own.")
     async with following(settings.metrics) as metrics:
         return await judged(
             scenario,

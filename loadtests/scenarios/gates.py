@@ -9,6 +9,7 @@ from loadtests.driver.result import (
     Figures,
     FreshnessFigures,
     Gate,
+    OperationFigures,
     Percentiles,
     Result,
     Verdict,
@@ -121,15 +122,21 @@ def _percentiles(name: str, limits: Limits, found: Percentiles | None) -> Iterat
 
 def _outcomes(gates: Gates, figures: Figures) -> Iterator[Gate]:
     if gates.not_ok_share is not None:
-        sent = sum(one.sent for one in figures.operations)
-        bad = sum(one.failed + one.unknown for one in figures.operations)
-        share = bad / sent if sent else None
-        missing = "" if sent else "nothing was sent"
-        yield _at_most("calls not ok", gates.not_ok_share, share, "share", missing)
+        yield _not_ok("calls not ok", gates.not_ok_share, figures.operations)
+    for name, limit in gates.not_ok_shares.items():
+        own = [one for one in figures.operations if one.name == name]
+        yield _not_ok(f"calls of {name} not ok", limit, own)
     for one in figures.operations:
         if one.sent and not one.ok:
             detail = f"{one.sent} sent, none ok"
             yield _at_least(f"calls of {one.name} that are ok", 1, 0, "calls", detail)
+
+
+def _not_ok(name: str, limit: float, operations: Sequence[OperationFigures]) -> Gate:
+    sent = sum(one.sent for one in operations)
+    bad = sum(one.failed + one.unknown for one in operations)
+    missing = "" if sent else "nothing was sent"
+    return _at_most(name, limit, bad / sent if sent else None, "share", missing)
 
 
 def _effects(figures: Figures, rooms: Collection[str]) -> Iterator[Gate]:

@@ -69,7 +69,7 @@ async def find(
     while (factor := knee.next()) is not None:
         number += 1
         at = folder / _STEPS / f"{number:02}"
-        tried = await _try(scaled(scenario, factor), stack, at, seed, crew, progress)
+        tried = await _try(scaled(scenario.step, factor), stack, at, seed, crew, progress)
         await _caught_up(stack)
         if tried.invalid:
             what = "the driver binds" if tried.driver_binds else "nothing was measured"

@@ -119,8 +119,8 @@ class Slopes(_Part):
 
 class Gates(_Part):
     """`response` by operation; `freshness` and `freshness_ratio` by class (urgent, normal, bulk),
-    each effect of it. `not_ok_share` is of all calls: failed and unknown ones. `lost`, `doubled`,
-    `reordered` and `unseen` are the checker's counts.
+    each effect of it. `not_ok_share` is of all calls: failed and unknown ones; `not_ok_shares` of
+    an operation's. `lost`, `doubled`, `reordered` and `unseen` are the checker's counts.
 
     `dead_letter_share` is of the events that services consumed; the malformed ones that the driver
     planted are among them. `consumers` says by topic how many processes, at least, consumed of it.
@@ -133,6 +133,7 @@ class Gates(_Part):
     freshness: dict[Priority, FreshnessLimits] = {}
     freshness_ratio: dict[Priority, Ratio] = {}
     not_ok_share: Share | None = None
+    not_ok_shares: dict[str, Share] = {}
     dead_letter_share: Share | None = None
     consumers: dict[str, Annotated[int, Field(gt=0)]] = {}
     recovery_seconds: float | None = Field(default=None, gt=0)
@@ -169,10 +170,13 @@ class Scenario(_Part):
     @model_validator(mode="after")
     def _known(self) -> Self:
         called = {name for phase in self.phases for name in phase.rates}
-        if unknown := sorted(set(self.gates.response) - called):
-            raise ValueError(f"gates.response: {', '.join(unknown)} is called in no phase")
+        for field in ("response", "not_ok_shares"):
+            if unknown := sorted(set(getattr(self.gates, field)) - called):
+                raise ValueError(f"gates.{field}: {', '.join(unknown)} is called in no phase")
         if nowhere := sorted(self.gates.phases - {phase.name for phase in self.phases}):
             raise ValueError(f"gates: there is no phase {', '.join(nowhere)}")
+        if self.search and self.search.phase not in (None, *(one.name for one in self.phases)):
+            raise ValueError(f"search.phase: there is no phase {self.search.phase}")
         if self.gates.recovery_seconds is not None and not (self.faults or self.chaos):
             raise ValueError("gates.recovery_seconds: there is no fault to recover from")
         if late := self._late:
@@ -195,6 +199,16 @@ class Scenario(_Part):
     def seconds(self) -> float:
         """Of all phases."""
         return sum(phase.seconds for phase in self.phases)
+
+    @property
+    def step(self) -> Self:
+        """What a search tries, at factor 1."""
+        search = self.search
+        if search is None or search.phase is None:
+            return self
+        phase = next(one for one in self.phases if one.name == search.phase)
+        alone = phase.model_copy(update={"seconds": search.seconds})
+        return self.model_copy(update={"phases": (alone,)})
 
     def planned(self, seed: int) -> tuple[PlannedFault, ...]:
         """The faults of a run."""

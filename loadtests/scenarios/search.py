@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Search(BaseModel):
-    """The scenario's one phase is a step; its rates are factor 1.
+    """A step is `phase`, for `seconds`, or without one the scenario's only phase; the scenario's
+    rates are factor 1. What is found is the factor of all phases.
 
     Factors grow by `growth` from `first` until one is not held or is beyond `most`; then the last
     that was held and the first that was not are bisected to `precision`, and what was found is
@@ -18,6 +19,8 @@ class Search(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    phase: str | None = None
+    seconds: float = Field(default=8.0, gt=0)
     first: float = Field(default=1.0, gt=0)
     growth: float = Field(default=1.5, gt=1)
     most: float = Field(default=256.0, gt=0)

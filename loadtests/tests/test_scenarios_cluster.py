@@ -215,6 +215,7 @@ def test_what_is_too_large_for_a_log_is_left_out_and_said(tmp_path: Path) -> Non
 
 SCENARIO = """
 about: quick
+search: {{phase: only}}
 phases:
   - name: only
     seconds: 1
@@ -274,7 +275,10 @@ async def test_the_reducer_merges_what_all_shards_did_and_judges(
     result, codes, asked = await _reduced(tmp_path, monkeypatch)
     assert (result.verdict, result.reasons, codes) == ("PASS", (), [0, 0])
     assert [(one.name, one.ok) for one in result.figures.operations] == [("test.quick", 40)]
-    assert result.remarks == ("No room was watched: effects are judged up to topics.",)
+    assert result.remarks == (
+        "No room was watched: effects are judged up to topics.",
+        "No knee was searched: the rates are the scenario's own.",
+    )
     folder, environment, alone, _, rooms = asked["check"]
     assert (folder, environment, alone, rooms) == (tmp_path / "run", ACCESS, False, {})
     assert {path.name for path in (tmp_path / "run").iterdir()} >= set(_FILES)

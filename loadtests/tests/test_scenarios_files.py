@@ -44,6 +44,7 @@ def test_smoke_is_there() -> None:
     ("more", "words"),
     [
         ("gates: {response: {nobody.Calls: {p99_ms: 1}}}", "nobody.Calls is called in no phase"),
+        ("gates: {not_ok_shares: {nobody.Calls: 0}}", "nobody.Calls is called in no phase"),
         ("gates: {freshness: {slow: {p99_ms: 1}}}", "gates.freshness.slow"),
         ("faults: [{at: 5, kind: stop, target: sensors}]", "seconds: expected with stop"),
         ("faults: [{at: 11, kind: kill, target: sensors}]", "is over after the phases"),
@@ -55,6 +56,7 @@ def test_smoke_is_there() -> None:
             "gates: {freshness_ratio: {bulk: {phase: only, to: idle, p99_at_most: 2}}}",
             "there is no phase idle",
         ),
+        ("search: {phase: night}", "search.phase: there is no phase night"),
         ("shards: 0", "shards"),
         ("colour: red", "colour"),
         ("gates: [", "not YAML"),

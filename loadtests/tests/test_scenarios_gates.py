@@ -126,6 +126,8 @@ _SURGE = {"urgent": {"phase": "surge", "to": "idle", "p99_at_most": 1.5}}
         ({"not_ok_share": 0.1}, _figures(ok=90, failed=6, unknown=4), "PASS"),
         ({"not_ok_share": 0.1}, _figures(ok=89, failed=6, unknown=5), "FAIL"),
         ({"not_ok_share": 0.1}, _figures(ok=0), "INVALID"),
+        ({"not_ok_shares": {"a.Call": 0.1}}, _figures(ok=90, failed=6, unknown=4), "PASS"),
+        ({"not_ok_shares": {"a.Call": 0.1}}, _figures(ok=89, failed=6, unknown=5), "FAIL"),
         ({"freshness": {"urgent": {"phase": "surge", "p99_ms": 10}}}, _phases(99, 10), "PASS"),
         ({"freshness": {"urgent": {"phase": "surge", "p99_ms": 10}}}, _phases(1, 11), "FAIL"),
         ({"freshness": {"urgent": {"phase": "surge", "p99_ms": 9}}}, _phases(1, None), "INVALID"),

@@ -318,16 +318,20 @@ class Steps:
     def __init__(self, says: "Callable[[float, int], Tried]") -> None:
         self._says = says
         self.tried: list[tuple[str, float, int]] = []
+        self.phases: list[tuple[str, float]] = []
         self.at_the_knee: tuple[float, int] = (0.0, 0)
+        self.run: list[tuple[str, float, float]] = []
 
     async def step(
         self, scenario: Scenario, _: Any, folder: Path, __: Any, shards: int, *___: Any
     ) -> Tried:
         factor = scenario.phases[0].rates["a"].rate
         self.tried.append((folder.name, factor, shards))
+        self.phases += [(phase.name, phase.seconds) for phase in scenario.phases]
         return self._says(factor, shards)
 
     async def conduct(self, scenario: Scenario, *_: Any, shards: int, **__: Any) -> Result:
+        self.run = [(phase.name, phase.seconds, phase.rates["a"].rate) for phase in scenario.phases]
         self.at_the_knee = (scenario.phases[0].rates["a"].rate, shards)
         return Result(scenario="s", verdict="PASS", figures=_figures())
 
@@ -337,13 +341,22 @@ def _tried(held: bool, *, invalid: str = "", late: bool = False, achieved: float
     return Tried(step, invalid, late, "the machine (slow)")
 
 
+def _phase(name: str, seconds: float, rate: float) -> PlannedPhase:
+    return PlannedPhase(name=name, seconds=seconds, rates={"a": Rate(rate=rate)})
+
+
+SCENARIO = Scenario(name="s", about="", phases=(_phase("step", 8, 1),), search=SEARCH)
+
+
 @pytest.fixture
 def found(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> "Callable[[Callable[[float, int], Tried]], tuple[Result, Steps]]":
     """The whole of a search, its steps and the run at its end replaced."""
 
-    def find(says: "Callable[[float, int], Tried]") -> tuple[Result, Steps]:
+    def find(
+        says: "Callable[[float, int], Tried]", scenario: Scenario = SCENARIO
+    ) -> tuple[Result, Steps]:
         steps, written = Steps(says), list[Result]()
 
         async def caught_up(_: Stack) -> None: ...
@@ -354,8 +367,6 @@ def found(
         monkeypatch.setattr(Result, "write", lambda self, _: written.append(self))
         monkeypatch.setattr("loadtests.report.write", lambda _: written[0])
         monkeypatch.setattr("os.cpu_count", lambda: 2)
-        phase = PlannedPhase(name="step", seconds=8, rates={"a": Rate(rate=1)})
-        scenario = Scenario(name="s", about="", phases=(phase,), search=SEARCH)
         stack = Stack(tmp_path, True, {})
         options = {"seed": 1, "shards": None, "command": "", "progress": lambda _: None}
         return asyncio.run(searching.find(scenario, stack, tmp_path, **options)), steps  # type: ignore[arg-type]
@@ -373,6 +384,15 @@ def test_the_scenario_is_run_and_told_at_its_knee(found: Any) -> None:
     assert result.gates[0].value == steps.at_the_knee[0]
     assert result.gates[0].detail == ""
     assert result.remarks[0] == "Beyond the knee binds the machine (slow)."
+
+
+def test_steps_are_of_one_phase_and_the_run_of_all_at_what_that_holds(found: Any) -> None:
+    search = Search(phase="surge", seconds=5, growth=2, precision=0.5, confirmations=1)
+    phases = (_phase("idle", 60, 0.25), _phase("surge", 30, 1))
+    scenario = Scenario(name="s", about="", phases=phases, search=search)
+    _, steps = found(lambda factor, _: _tried(factor <= 2), scenario)
+    assert set(steps.phases) == {("surge", 5)}
+    assert steps.run == [("idle", 60, 0.5), ("surge", 30, 2)]
 
 
 def test_the_three_confirmations_are_told_with_how_far_they_are_apart(found: Any) -> None:

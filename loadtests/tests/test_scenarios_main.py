@@ -14,6 +14,7 @@ from loadtests.driver.result import EXIT_CODES, Clock, Figures, Result, Run
 from loadtests.driver.run import NotBegunError
 from loadtests.scenarios import __main__ as command
 from loadtests.scenarios.console import show
+from loadtests.scenarios.scenario import Scenario, load
 from loadtests.scenarios.stack import Stack, StackError
 
 
@@ -45,6 +46,7 @@ def _conducting(monkeypatch: pytest.MonkeyPatch, do: Callable[[Path], None]) -> 
         (("--shards", "0"), "--shards: expected 1 to 256, got 0"),
         (("--shards", "300"), "--shards: expected 1 to 256, got 300"),
         (("--shards", "many"), "--shards: expected 1 to 256, got many"),
+        (("--times", "0"), "--times: expected a number above 0, got 0"),
         (("--stretch", "0"), "--stretch: expected a number above 0, got 0"),
         (("--stretch", "nan"), "--stretch: expected a number above 0, got nan"),
         (("--stretch", "inf"), "--stretch: expected a number above 0, got inf"),
@@ -103,6 +105,27 @@ def test_what_a_broken_run_has_written_stays(
     _conducting(monkeypatch, fail)
     assert command.main(["run", "smoke", "--out", str(tmp_path)]) == EXIT_CODES["INVALID"]
     assert [one.name for one in tmp_path.glob("*/*")] == ["history"]
+
+
+@pytest.mark.usefixtures("started")
+def test_rates_that_are_given_are_not_searched(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ran: list[Scenario] = []
+
+    async def conduct(chosen: Scenario, *_: Any, **__: Any) -> None:
+        ran.append(chosen)
+        raise StackError("enough")
+
+    monkeypatch.setattr(command, "conduct", conduct)
+    command.main(["run", "disaster-surge", "--out", str(tmp_path), "--times", "0.5"])
+    (chosen,), shipped = ran, load("disaster-surge")
+    assert shipped.search
+    assert chosen.search is None
+    for half, whole in zip(chosen.phases, shipped.phases, strict=True):
+        assert {name: rate.rate * 2 for name, rate in half.rates.items()} == {
+            name: rate.rate for name, rate in whole.rates.items()
+        }
 
 
 def test_the_clock_is_told_with_the_verdict(tmp_path: Path) -> None:
