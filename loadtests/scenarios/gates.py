@@ -83,9 +83,10 @@ def _ratios(gates: Gates, figures: Figures) -> Iterator[Gate]:
         name = f"p99 freshness, {priority}, {ratio.phase} / {ratio.to}"
         one = _of_class(priority, _in_phase(figures, ratio.phase))
         other = _of_class(priority, _in_phase(figures, ratio.to))
-        if not one and not other:
+        effects = ratio.effects or sorted({*one, *other})
+        if not effects:
             yield _at_most(name, ratio.p99_at_most, None, "", "nothing of it was seen")
-        for effect in sorted({*one, *other}):
+        for effect in effects:
             found, against = one.get(effect), other.get(effect)
             value, detail = None, "it was not seen in both phases"
             if found and against and against.p99 > 0:

@@ -101,11 +101,12 @@ class FreshnessLimits(Limits):
 
 class Ratio(_Part):
     """Freshness p99 of what was intended in `phase` against that of `to`, each effect with
-    itself."""
+    itself; of all that were seen, or of those that are named."""
 
     phase: str
     to: str
     p99_at_most: float = Field(gt=0)
+    effects: tuple[str, ...] = ()
 
 
 class Slopes(_Part):

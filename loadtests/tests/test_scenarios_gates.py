@@ -114,6 +114,10 @@ def _growing(**by_part: float) -> Figures:
 _SURGE = {"urgent": {"phase": "surge", "to": "idle", "p99_at_most": 1.5}}
 
 
+def _of(*effects: str) -> dict[str, object]:
+    return {"urgent": {**_SURGE["urgent"], "effects": effects}}
+
+
 @pytest.mark.parametrize(
     ("gates", "figures", "verdict"),
     [
@@ -136,6 +140,10 @@ _SURGE = {"urgent": {"phase": "surge", "to": "idle", "p99_at_most": 1.5}}
         ({"freshness_ratio": _SURGE}, _phases(None, 10), "INVALID"),
         ({"freshness_ratio": _SURGE}, _phases(10, None), "INVALID"),
         ({"freshness_ratio": _SURGE}, _figures(), "INVALID"),
+        ({"freshness_ratio": _of("e")}, _phases(10, 15), "PASS"),
+        ({"freshness_ratio": _of("e")}, _phases(10, 15.1), "FAIL"),
+        ({"freshness_ratio": _of("e", "never")}, _phases(10, 15), "INVALID"),
+        ({"freshness_ratio": _of("never")}, _phases(10, 99), "INVALID"),
         ({"dead_letter_share": 0.01}, _events(100, 1), "PASS"),
         ({"dead_letter_share": 0.01}, _events(100, 2), "FAIL"),
         ({"dead_letter_share": 0.01}, _events(0, 0), "INVALID"),
