@@ -94,6 +94,9 @@ def refusals(
         yield f"chaos: the pods are their departments': {_OUTSIDE}"
     if scenario.search and scenario.search.phase is None:
         yield f"search: which resource binds is not seen from here: {_OUTSIDE}"
+    watched = {one for ratio in scenario.gates.freshness_ratio.values() for one in ratio.effects}
+    for room in sorted(one for one in watched - set(settings.rooms) if one.startswith("room-")):
+        yield f"gates.freshness_ratio: {room} is not among LOADTESTS_ROOMS: {_OWN}"
     if scenario.gates.slopes:
         yield f"gates.slopes: what pods use is in the city's dashboards, and not seen here: {_OWN}"
     for phase in scenario.phases:

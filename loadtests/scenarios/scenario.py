@@ -176,6 +176,8 @@ class Scenario(_Part):
                 raise ValueError(f"gates.{field}: {', '.join(unknown)} is called in no phase")
         if nowhere := sorted(self.gates.phases - {phase.name for phase in self.phases}):
             raise ValueError(f"gates: there is no phase {', '.join(nowhere)}")
+        if self.search and self.search.phase is None and len(self.phases) > 1:
+            raise ValueError("search.phase: expected with more than one phase")
         if self.search and self.search.phase not in (None, *(one.name for one in self.phases)):
             raise ValueError(f"search.phase: there is no phase {self.search.phase}")
         if self.gates.recovery_seconds is not None and not (self.faults or self.chaos):

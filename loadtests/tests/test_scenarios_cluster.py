@@ -51,11 +51,18 @@ def test_what_only_a_machines_own_stack_can_show_is_refused_by_field() -> None:
         "baseline-day": ["phases.day.rates.kafka"],
         "chaos": ["chaos"],
         "department-outage": ["faults"],
+        "disaster-surge": ["gates.freshness_ratio"] * 2,
         "saturation": ["search"],
         "scale-out": ["faults"],
         "schema-upgrade-under-load": ["faults"],
         "soak": ["gates.slopes"],
     }
+
+
+def test_a_gate_on_a_room_needs_that_room() -> None:
+    surge, rooms = scenarios.load("disaster-surge"), {"room-112": "http://a"}
+    assert _refused(surge, rooms=rooms) == ["gates.freshness_ratio"]
+    assert _refused(surge, rooms=rooms | {"room-119": "http://b"}) == []
 
 
 def test_rooms_are_watched_or_said_not_to_be() -> None:

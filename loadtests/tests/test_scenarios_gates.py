@@ -63,6 +63,12 @@ def _scenario(**gates: object) -> Scenario:
     return Scenario(name="s", about="", phases=phases, faults=faults, gates=given)
 
 
+def _beside(figures: Figures) -> Figures:
+    """With another operation, half of which failed."""
+    other = _figures(ok=50, failed=50).operations[0].model_copy(update={"name": "an.Other"})
+    return figures.model_copy(update={"operations": (*figures.operations, other)})
+
+
 def _with(**more: object) -> Figures:
     return _figures().model_copy(update=more)
 
@@ -130,7 +136,8 @@ def _of(*effects: str) -> dict[str, object]:
         ({"not_ok_share": 0.1}, _figures(ok=90, failed=6, unknown=4), "PASS"),
         ({"not_ok_share": 0.1}, _figures(ok=89, failed=6, unknown=5), "FAIL"),
         ({"not_ok_share": 0.1}, _figures(ok=0), "INVALID"),
-        ({"not_ok_shares": {"a.Call": 0.1}}, _figures(ok=90, failed=6, unknown=4), "PASS"),
+        ({"not_ok_shares": {"a.Call": 0.1}}, _beside(_figures(ok=90, failed=10)), "PASS"),
+        ({"not_ok_share": 0.1}, _beside(_figures(ok=90, failed=10)), "FAIL"),
         ({"not_ok_shares": {"a.Call": 0.1}}, _figures(ok=89, failed=6, unknown=5), "FAIL"),
         ({"freshness": {"urgent": {"phase": "surge", "p99_ms": 10}}}, _phases(99, 10), "PASS"),
         ({"freshness": {"urgent": {"phase": "surge", "p99_ms": 10}}}, _phases(1, 11), "FAIL"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from loadtests.driver.plan import PlannedPhase, Rate
 from loadtests.driver.result import (
@@ -393,6 +394,12 @@ def test_steps_are_of_one_phase_and_the_run_of_all_at_what_that_holds(found: Any
     _, steps = found(lambda factor, _: _tried(factor <= 2), scenario)
     assert set(steps.phases) == {("surge", 5)}
     assert steps.run == [("idle", 60, 0.5), ("surge", 30, 2)]
+
+
+def test_a_search_in_several_phases_says_which_is_a_step() -> None:
+    phases = (_phase("idle", 60, 0.25), _phase("surge", 30, 1))
+    with pytest.raises(ValidationError, match=r"search\.phase: expected with more than one"):
+        Scenario(name="s", about="", phases=phases, search=SEARCH)
 
 
 def test_the_three_confirmations_are_told_with_how_far_they_are_apart(found: Any) -> None:

@@ -74,6 +74,7 @@ class Direct:
             settings.queue
         )
         self._given = itertools.count()
+        self._most_yielding = max(1, min(settings.yielding, settings.queue // 2))
         self._yielding = 0
         self._paused: dict[str, tuple[float, str]] = {}
         self._open = False
@@ -96,10 +97,10 @@ class Direct:
         counts), TopicRefused when the broker does not take the topic from this department. The
         latter two are Transient; then some of the events may have been written.
         """
-        if yields and self._yielding and self._yielding + len(events) > self._settings.yielding:
+        if yields and self._yielding and self._yielding + len(events) > self._most_yielding:
             raise Overloaded(
                 f"{self._yielding} events wait for the broker, expected at most"
-                f" {self._settings.yielding}: send again later"
+                f" {self._most_yielding}: send again later"
             )
         trace = trace_headers()
         records = [

@@ -60,8 +60,6 @@ class GrpcSettings(BaseModel):
     max_connection_age_seconds: float = Field(default=300.0, gt=0)
     max_message_bytes: int = Field(default=4 * 1024 * 1024, gt=0)
     max_concurrent_calls: int = Field(default=200, ge=1)
-    max_bulk_calls: int = Field(default=32, ge=1)
-    """Of those that bring bulk, worked on at once; further ones are refused."""
     default_deadline_seconds: float = Field(default=30.0, gt=0)
 
 
@@ -92,7 +90,8 @@ class DirectSettings(BaseModel):
 
     queue: int = Field(default=10_000, ge=1)
     yielding: int = Field(default=2_000, ge=1)
-    """Events of calls that yield which may wait at once; further calls are refused."""
+    """Events of calls that yield which may be unconfirmed at once, at most half of `queue`; of
+    further ones the calls are refused."""
     batch: int = Field(default=1_000, ge=1)
     deadline_seconds: float = Field(default=5.0, gt=0)
 

@@ -41,6 +41,8 @@ class IngestSettings(_Model):
     """Instead of the list of topics in the package."""
     max_notification_bytes: int = Field(default=256 * 1024, ge=1024, le=4 * 1024 * 1024)
     read_seconds: float = Field(default=10.0, gt=0)
+    max_calls: int = Field(default=32, ge=1)
+    """Of PublishDetections, that wait or are worked on; over it only what is urgent is let in."""
     hold_seconds: float = Field(default=600.0, gt=0)
     """How long a state stands that its camera neither confirms nor takes back."""
     hold_every_seconds: float = Field(default=1.0, gt=0)

@@ -34,7 +34,7 @@ async def test_while_the_broker_is_away_calls_wait_but_not_all_of_them(mesh: Mes
     overrides = {
         "CAMERAS_ROLE": "rpc",
         "CAMERAS_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:9",
-        "CAMERAS_GRPC__MAX_BULK_CALLS": "1",
+        "CAMERAS_INGEST__MAX_CALLS": "1",
         "CAMERAS_DIRECT__DEADLINE_SECONDS": "8",
     }
     async with run_service(mesh, CamerasSettings, bootstrap, "cameras", overrides) as service:
@@ -66,7 +66,7 @@ async def test_while_the_broker_is_away_calls_wait_but_not_all_of_them(mesh: Mes
 async def test_what_was_refused_is_taken_when_it_is_sent_again_and_urgent_never_is(
     mesh: Mesh,
 ) -> None:
-    overrides = {"CAMERAS_ROLE": "rpc", "CAMERAS_GRPC__MAX_BULK_CALLS": "1"}
+    overrides = {"CAMERAS_ROLE": "rpc", "CAMERAS_INGEST__MAX_CALLS": "1"}
     topic = Topic(mesh)
     await topic.start()
     try:

@@ -14,12 +14,16 @@ SEOUL = timedelta(hours=9)
 SHIPPED = Rulebook([shipped()])
 
 
-def picked(book: Rulebook, kind: str, purpose: str, time: str, day: int = 21) -> str | None:
+def in_seoul(time: str, day: int = 21) -> int:
+    """µs since 1970."""
     hours, minutes, *rest = (float(part) for part in time.split(":"))
     seconds = rest[0] if rest else 0.0
     at = datetime(2026, 11, day, tzinfo=UTC) - SEOUL
-    at += timedelta(hours=hours, minutes=minutes, seconds=seconds)
-    terms = book.pick(kind, purpose, micros(at))
+    return micros(at + timedelta(hours=hours, minutes=minutes, seconds=seconds))
+
+
+def picked(book: Rulebook, kind: str, purpose: str, time: str, day: int = 21) -> str | None:
+    terms = book.pick(kind, purpose, in_seoul(time, day))
     return None if terms is None else terms.rule_id
 
 
@@ -46,6 +50,29 @@ def test_the_first_rule_that_fits_decides(
     kind: str, purpose: str, time: str, rule: str | None
 ) -> None:
     assert picked(SHIPPED, kind, purpose, time) == rule
+
+
+@pytest.mark.parametrize(
+    ("kind", "purpose", "time", "confidence", "urgent"),
+    [
+        ("FIRE", "VEHICLE", "12:00", 0.6, True),
+        ("FIRE", "VEHICLE", "12:00", 0.59, False),
+        ("ABANDONMENT", "PARK", "12:00", 0.9, False),
+        ("INTRUSION", "VEHICLE", "23:30", 0.9, False),
+        ("INTRUSION", "PARK", "22:59:59.999999", 0.9, False),
+        ("INTRUSION", "PARK", "23:00", 0.9, True),
+        ("LOITERING", "CHILD_PROTECTION", "18:59:59", 0.9, True),
+        # By the rule of 18:58:51, when a run began that needs 60 s and may have a gap of 10.
+        ("LOITERING", "CHILD_PROTECTION", "19:00:00", 0.9, True),
+        ("LOITERING", "CHILD_PROTECTION", "19:01:09.999999", 0.9, True),
+        ("LOITERING", "CHILD_PROTECTION", "19:01:09.999999", 0.5, False),
+        ("LOITERING", "CHILD_PROTECTION", "19:01:10", 0.9, False),
+    ],
+)
+def test_urgent_is_what_an_urgent_alarm_can_come_of(
+    kind: str, purpose: str, time: str, confidence: float, urgent: bool
+) -> None:
+    assert SHIPPED.urgent(kind, purpose, in_seoul(time), confidence) is urgent
 
 
 def test_the_shipped_set_has_a_rule_for_every_kind() -> None:

@@ -368,10 +368,25 @@ async def test_a_call_over_the_bound_is_let_in_with_what_is_urgent_alone() -> No
         fire = said(0, camera_id="cam-2", kind=pb.DETECTION_KIND_FIRE)
         assert (await call(part, [said(1), fire])).accepted == 2
         with pytest.raises(Overloaded):
-            await call(part, [fire], [said(2)])
-    assert [len(batch) for batch in part.direct.batches] == [2, 1]
+            await call(part, [said(2)], [fire], [said(3), fire, fire])
+    assert [len(batch) for batch in part.direct.batches] == [2, 1, 3]
     await call(part, [said(2)])
     assert part.admission.busy == 0
+
+
+async def test_a_stream_that_is_silent_between_messages_takes_nobodys_place() -> None:
+    part = Part()
+    busy: list[int] = []
+
+    async def stream() -> AsyncIterator[pb.PublishDetectionsRequest]:
+        for number in range(3):
+            busy.append(part.admission.busy)
+            yield pb.PublishDetectionsRequest(detections=[said(number)])
+
+    servicer = DetectionServicer(part.intake, part.admission)
+    answer = await servicer.PublishDetections(stream(), None)  # type: ignore[arg-type]
+    assert answer.accepted == 3
+    assert busy == [1, 0, 0], "a call counts from its start, later by its messages"
 
 
 async def test_too_many_in_a_message_or_a_call_are_refused() -> None:

@@ -25,7 +25,7 @@ async def bootstrap(backbone: Backbone[SensorsSettings]) -> Service:
         database,
         backbone.idempotency,
         Ingest(outbox, backbone.meter, _now),
-        Admission(settings.grpc.max_bulk_calls),
+        Admission(settings.max_calls),
         Registering(outbox, _now),
         backbone.stopping,
         settings.watch_every_seconds,

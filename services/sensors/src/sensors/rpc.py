@@ -113,9 +113,9 @@ class SensorsServicer(sensors_pb2_grpc.SensorsServiceServicer):
         """One transaction per message: a call that is cut off keeps what went before."""
         results: list[Result] = []
         with self._admission.call() as turn:
-            self._admission.check()
             async for request in request_iterator:
                 turn.begin()
+                self._admission.check()
                 if len(request.readings) > MAX_READINGS_PER_MESSAGE:
                     raise InvalidArgument(
                         "readings", f"expected at most {MAX_READINGS_PER_MESSAGE} in a message"

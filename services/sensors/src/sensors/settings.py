@@ -19,6 +19,8 @@ class SensorsSettings(ServiceSettings):
     close_every_seconds: float = Field(default=5.0, gt=0)
     silence_every_seconds: float = Field(default=5.0, gt=0)
     watch_every_seconds: float = Field(default=0.5, gt=0)
+    max_calls: int = Field(default=128, ge=1)
+    """Of PublishReadings, that wait or are worked on; stations send all on the minute."""
 
     @property
     def lateness(self) -> timedelta:

@@ -178,6 +178,7 @@ async def department(mesh: Mesh) -> AsyncIterator[Department]:
         "SENSORS_SILENCE_EVERY_SECONDS": "0.2",
         "SENSORS_WATCH_EVERY_SECONDS": "0.05",
         "SENSORS_CLOSE_EVERY_SECONDS": "0.2",
+        "SENSORS_MAX_CALLS": "8",
     }
     listener = Listener(mesh.environment("operator"))
     async with run_service(mesh, SensorsSettings, bootstrap, "sensors", overrides) as service:

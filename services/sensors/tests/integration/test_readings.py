@@ -283,32 +283,59 @@ async def test_calls_over_the_bound_are_refused_at_once_and_taken_when_sent_agai
     department: Department,
 ) -> None:
     name = await department.register(unique("bound"))
-    over = asyncio.Event()
+    most, over = department.service.backbone.settings.max_calls, 3
 
-    async def silent() -> AsyncIterator[pb.PublishReadingsRequest]:
-        await over.wait()
-        yield pb.PublishReadingsRequest(readings=[reading(name, at(0), PM10=45)])
-
-    async def refused() -> grpc.aio.AioRpcError | None:
+    async def refused(hour: int) -> bool:
         try:
-            await department.publish(reading(name, at(60), PM10=45))
+            await department.publish(reading(name, at(60 * hour), PM10=45))
         except grpc.aio.AioRpcError as error:
-            return error
-        return None
+            if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+                raise
+            return True
+        return False
 
-    most = department.service.backbone.settings.grpc.max_bulk_calls
-    calls = [department.stub.PublishReadings(silent(), timeout=60) for _ in range(most)]
-    error = await eventually(refused)
-    assert error
-    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    over.set()
-    answers = await asyncio.gather(*calls)
-    assert sum(answer.accepted for answer in answers) == 1
-    assert sum(answer.duplicates for answer in answers) == most - 1
-    answer = await department.publish(
-        reading(name, at(60), PM10=45), reading(name, at(120), PM10=4)
-    )
-    assert answer.accepted >= 1
+    async with department.service.backbone.database.transaction() as connection:
+        await connection.execute(
+            "select from station_contact where station_id = %s for update", (name,)
+        )
+        calls = [asyncio.create_task(refused(hour)) for hour in range(most + over)]
+
+        async def ended() -> bool:
+            return sum(call.done() for call in calls) >= over
+
+        await eventually(ended)
+        assert sum(call.done() for call in calls) == over
+    again = [hour for hour, call in enumerate(calls) if await call]
+    assert len(again) == over
+    for hour in again:
+        assert not await refused(hour)
     await department.processed(name)
     taken = await department.events(facts.READING_TAKEN, station_id=name)
-    assert sorted(one["measured_at"] for one in taken) == [at(60 * hour) for hour in (0, 1, 2)]
+    assert sorted(one["measured_at"] for one in taken) == [at(60 * n) for n in range(most + over)]
+
+
+async def test_streams_that_are_silent_between_messages_take_nobodys_place(
+    department: Department,
+) -> None:
+    name = await department.register(unique("silent"))
+    over = asyncio.Event()
+    most = department.service.backbone.settings.max_calls
+
+    async def stream(number: int) -> AsyncIterator[pb.PublishReadingsRequest]:
+        yield pb.PublishReadingsRequest(readings=[reading(name, at(60 * number), PM10=45)])
+        await over.wait()
+
+    calls = [
+        asyncio.ensure_future(department.stub.PublishReadings(stream(number), timeout=60))
+        for number in range(most)
+    ]
+
+    async def taken() -> bool:
+        events = await department.events(facts.READING_TAKEN, station_id=name)
+        return len(events) == most
+
+    await eventually(taken)
+    answer = await department.publish(reading(name, at(60 * most), PM10=45))
+    assert answer.accepted == 1
+    over.set()
+    assert sum([(await call).accepted for call in calls]) == most

@@ -53,6 +53,14 @@ class Rulebook:
         self.sets = tuple(sets)
         self._compiled = [_Compiled(one) for one in sets]
         self._latest_first = self._compiled[::-1]
+        # How long ago a run began at most that an urgent rule's dwell ends now.
+        self._reach: dict[tuple[str, str], int] = {}
+        for compiled in self._compiled:
+            for place, windows in compiled.windows.items():
+                for _, _, terms in windows:
+                    if terms is not None and terms.urgency == "URGENT":
+                        longest = max(self._reach.get(place, 0), terms.dwell + terms.gap)
+                        self._reach[place] = longest
 
     def pick(self, kind: str, purpose: str, at: int) -> Terms | None:
         """The first rule that fits at `at`, microseconds since 1970; None: no alarm comes of it."""
@@ -74,11 +82,16 @@ class Rulebook:
         return None
 
     def urgent(self, kind: str, purpose: str, at: int, confidence: float) -> bool:
-        """Whether the rule that takes such a detection is one of those for 112 and 119."""
-        terms = self.pick(kind, purpose, at)
-        return (
-            terms is not None and terms.urgency == "URGENT" and confidence >= terms.min_confidence
-        )
+        """Whether the rule that takes such a detection is one of those for 112 and 119, or was when
+        a run of detections began that this one may confirm: what a run needs its first decides."""
+        reach = self._reach.get((kind, purpose))
+        if reach is None:
+            return False
+        now = self.pick(kind, purpose, at)
+        if now is None or confidence < now.min_confidence:
+            return False
+        before = now if now.urgency == "URGENT" else self.pick(kind, purpose, at - reach)
+        return before is not None and before.urgency == "URGENT"
 
     def terms(self, version: int, rule_id: str) -> Terms:
         """Of a rule that was picked once."""

@@ -35,7 +35,7 @@ class Intake:
     """A camera that is not known may have been registered a moment ago, by another replica too:
     before it is refused the directory is read again, at most once in `refresh_seconds`.
 
-    What is `urgent` goes to the broker before all else, and is never held back by it.
+    What is `urgent`, and what its sender does not keep, goes to the broker before the rest.
     """
 
     def __init__(

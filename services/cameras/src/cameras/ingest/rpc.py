@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import grpc.aio
 from city.cameras.v1 import detection_pb2 as pb
 from city.cameras.v1 import detection_pb2_grpc
-from city_backbone.errors import InvalidArgument
+from city_backbone.errors import InvalidArgument, Overloaded
 from city_backbone.rpc.admission import Admission
 
 from cameras.ingest.detection import KINDS, Box, Detection, Problem
@@ -35,9 +35,11 @@ class DetectionServicer(detection_pb2_grpc.DetectionServiceServicer):
     async def PublishDetections(
         self, request_iterator: AsyncIterator[pb.PublishDetectionsRequest], context: Context
     ) -> pb.PublishDetectionsResponse:
-        """Message by message: a call that is cut off keeps what went before."""
+        """Message by message: a call that is cut off keeps what went before. One that is refused
+        is read to its end all the same, for what is urgent may stand behind."""
         response = pb.PublishDetectionsResponse()
         taken = 0
+        overloaded: Overloaded | None = None
         with self._admission.call() as turn:
             async for request in request_iterator:
                 turn.begin()
@@ -50,16 +52,22 @@ class DetectionServicer(detection_pb2_grpc.DetectionServiceServicer):
                     raise InvalidArgument(
                         "detections", f"expected at most {MAX_PER_CALL} in a call"
                     )
-                refused = await self._intake.take(
-                    [detection_from(message) for message in request.detections],
-                    "grpc",
-                    self._admission.check,
-                )
-                response.accepted += number - len(refused)
-                response.refused += len(refused)
-                _report(response, taken, refused)
+                try:
+                    refused = await self._intake.take(
+                        [detection_from(message) for message in request.detections],
+                        "grpc",
+                        self._admission.check,
+                    )
+                except Overloaded as error:
+                    overloaded = error
+                else:
+                    response.accepted += number - len(refused)
+                    response.refused += len(refused)
+                    _report(response, taken, refused)
                 taken += number
                 turn.end()
+        if overloaded is not None:
+            raise overloaded
         return response
 
 

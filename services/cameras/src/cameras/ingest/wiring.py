@@ -31,7 +31,7 @@ def ingest(backbone: Backbone[CamerasSettings], directory: Directory, urgent: Ur
         meter,
     )
     holding = Holding(database, intake, meter, _now, settings.hold_seconds, settings.parked_days)
-    servicer = DetectionServicer(intake, Admission(backbone.settings.grpc.max_bulk_calls))
+    servicer = DetectionServicer(intake, Admission(settings.max_calls))
     return Service(
         servicers=[(add_DetectionServiceServicer_to_server, servicer, NAME)],
         routes=[web.post(PATH, endpoint.notify)],
