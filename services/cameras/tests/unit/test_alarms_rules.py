@@ -62,7 +62,7 @@ def test_the_first_rule_that_fits_decides(
         ("INTRUSION", "PARK", "22:59:59.999999", 0.9, False),
         ("INTRUSION", "PARK", "23:00", 0.9, True),
         ("LOITERING", "CHILD_PROTECTION", "18:59:59", 0.9, True),
-        # By the rule of 18:58:51, when a run began that needs 60 s and may have a gap of 10.
+        # By the rule of 70 s before, when a run began that needs 60 s and may have a gap of 10.
         ("LOITERING", "CHILD_PROTECTION", "19:00:00", 0.9, True),
         ("LOITERING", "CHILD_PROTECTION", "19:01:09.999999", 0.9, True),
         ("LOITERING", "CHILD_PROTECTION", "19:01:09.999999", 0.5, False),

@@ -72,6 +72,11 @@ class Rules:
         """
         return self._book is None or self._book.urgent(kind, purpose, at, confidence)
 
+    async def refresh(self, connection: Connection) -> bool:
+        """Work for a timer, where no stream reads the rules: there is never more to do."""
+        await self.book(connection)
+        return False
+
     async def book(self, connection: Connection) -> Rulebook:
         if (known := self.known()) is not None:
             return known

@@ -12,7 +12,6 @@ from city_backbone.runtime import pause
 from cameras.alarms import store, store_watches
 from cameras.alarms.alarm import AUTOMATIC
 from cameras.alarms.ledger import Ledger
-from cameras.alarms.store_rules import KNOWN_SECONDS, Rules
 
 log = structlog.get_logger()
 
@@ -48,18 +47,6 @@ async def escalate_automatically(
         except Transient as error:
             log.warning("alarms not escalated", error=repr(error))
         if await pause(stopping, every_seconds):
-            return
-
-
-async def read_rules(database: Database, rules: Rules, stopping: asyncio.Event) -> None:
-    """Keep what calls are judged by as new as what the stream goes by, until `stopping`."""
-    while True:
-        try:
-            async with database.transaction() as connection:
-                await rules.book(connection)
-        except Transient as error:
-            log.warning("alarm rules are old", error=repr(error))
-        if await pause(stopping, KNOWN_SECONDS):
             return
 
 

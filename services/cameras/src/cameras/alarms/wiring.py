@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from city.cameras.v1 import alarm_pb2_grpc as stubs
 from city_backbone.runtime import Backbone, Service
 from city_backbone.stream.subscription import Subscription
+from city_backbone.timers import every
 
 from cameras.alarms import facts, tasks
 from cameras.alarms.ledger import Ledger
@@ -16,6 +17,8 @@ from cameras.settings import CamerasSettings
 
 # Of what alarms nobody but an operator; what a person does before an alarm takes longer.
 _LINGER_SECONDS = 0.5
+# So often is looked whether the rules that calls are judged by are old.
+_LOOK_SECONDS = 1.0
 
 
 def alarms(backbone: Backbone[CamerasSettings], rules: Rules) -> Service:
@@ -47,7 +50,7 @@ def alarms(backbone: Backbone[CamerasSettings], rules: Rules) -> Service:
             ),
             "idle watches": lambda: tasks.forget_idle(database, _now, stopping),
         },
-        serving_tasks={"alarm rules": lambda: tasks.read_rules(database, rules, stopping)},
+        serving_tasks={"alarm rules": every(_LOOK_SECONDS, rules.refresh, database, stopping)},
     )
 
 
