@@ -276,6 +276,23 @@ async def test_what_is_urgent_is_judged_by_its_content_and_what_cannot_be_read_i
     assert trial.given == [[0]]
 
 
+async def test_what_cannot_be_judged_is_urgent_and_relevant_and_its_fault_is_of_one_event(
+    trial: Trial,
+) -> None:
+    def judge(events: Sequence[Event]) -> Sequence[Event]:
+        return [event for event in events if 6 // event.data["count"]]
+
+    async def strict(connection: Connection, events: Sequence[Event]) -> None:
+        judge(events)
+
+    worker = trial.worker(strict, relevant=judge, urgent=lambda events: bool(judge(events)))
+    await worker.handle(TOPIC, 0, Batch(trial.records(1, 0, 2), 0, 3))
+    assert await trial.effects() == [1, 2]
+    assert set(await trial.dead()) == {0}
+    assert worker.urgent(TOPIC, trial.records(7, 0))
+    assert not worker.urgent(TOPIC, trial.records(7))
+
+
 async def test_a_handler_that_raises_and_refuses_does_both_event_by_event(trial: Trial) -> None:
     async def picky(connection: Connection, events: Sequence[Event]) -> list[Refusal]:
         if any(event.data["count"] == 2 for event in events):

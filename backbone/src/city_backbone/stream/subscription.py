@@ -39,11 +39,13 @@ class Subscription:
     no event, so it is passed over. On any other topic it goes to the dead letters.
 
     `relevant` says which events of a batch may have an effect, by what is in memory; the others are
-    handled thereby, without a transaction or an inbox. It must leave out none that has one.
+    handled thereby, without a transaction or an inbox. It must leave out none that has one. When it
+    raises, the handler gets them all.
 
     With `linger`, seconds, few events wait so long for more of their partition: a transaction for
     each costs many times as much. Only for what nobody waits for: when `urgent` says so of some
-    events, they and all before them do not wait. Like `relevant` it judges by what is in memory.
+    events, or raises, they and all before them do not wait. Like `relevant` it judges by what is in
+    memory.
     """
 
     topic: str

@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -22,6 +21,7 @@ from city_backbone.events import Event, event_from_record
 from city_backbone.stream.deadletter import Failure, bury
 from city_backbone.stream.parking import park, parked_keys
 from city_backbone.stream.record import event_time, producer_link
+from city_backbone.stream.sorting import Sorted
 from city_backbone.stream.subscription import Subscription
 from city_backbone.stream.transport import Batch
 
@@ -31,43 +31,6 @@ tracer = trace.get_tracer("city_backbone")
 # Records decoded before anything else of this process has its turn: two milliseconds or so. And
 # those without effect are let go, so that a processor's cache holds what is worked on.
 _IN_ONE_GO = 250
-
-
-@dataclass(slots=True)
-class _Sorted:
-    events: list[tuple[ConsumerRecord, Event]] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-    parked: list[ConsumerRecord] = field(default_factory=list)
-
-    def behind(self, keys: set[bytes | None]) -> "_Sorted":
-        """With all records of `keys` parked, in their order."""
-        if not keys:
-            return self
-        events = [(record, event) for record, event in self.events if record.key not in keys]
-        failures = [failure for failure in self.failures if failure.record.key not in keys]
-        late = [record for record, _ in self.events if record.key in keys]
-        late += [failure.record for failure in self.failures if failure.record.key in keys]
-        parked = sorted([*self.parked, *late], key=lambda record: record.offset)
-        return _Sorted(events, failures, parked)
-
-    def of(self, events: Sequence[Event]) -> "_Sorted":
-        """Without all other events."""
-        offsets = {event.offset for event in events}
-        kept = [(record, event) for record, event in self.events if event.offset in offsets]
-        return _Sorted(kept, self.failures, self.parked)
-
-    def records(self) -> Iterator[ConsumerRecord]:
-        yield from (record for record, _ in self.events)
-        yield from (failure.record for failure in self.failures)
-        yield from self.parked
-
-    def extend(self, part: "_Sorted") -> None:
-        self.events += part.events
-        self.failures += part.failures
-        self.parked += part.parked
-
-    def __bool__(self) -> bool:
-        return bool(self.events or self.failures or self.parked)
 
 
 class Worker:
@@ -141,38 +104,51 @@ class Worker:
         )
 
     def urgent(self, topic: str, records: Sequence[ConsumerRecord]) -> bool:
-        """Whether these must not linger. What cannot be read may be anything, so it must not."""
+        """Whether these must not linger. What cannot be read or judged may be anything, so it must
+        not."""
         urgent = self._subscriptions[topic].urgent
         if urgent is None:
             return False
         events: list[Event] = []
-        for record in records:
-            try:
-                data = self._codec.decode_known(topic, record.value)
-                if data is None:
+        try:
+            for record in records:
+                event = self._read(topic, record)
+                if event is None:
                     return True
-                events.append(_event(topic, record, data))
-            except Exception:  # the reason is found, and told, when the record is handled
-                return True
-        return urgent(events)
+                events.append(event)
+        except Exception:  # the reason is found, and told, when the record is handled
+            return True
+        try:
+            return urgent(events)
+        except Exception as error:
+            log.warning("urgency not judged", topic=topic, error=_summary(error))
+            return True
 
     async def attempt(self, topic: str, records: Sequence[ConsumerRecord]) -> None:
         """Once: all in one transaction; when that fails, event by event. Raises Transient."""
-        relevant = self._subscriptions[topic].relevant
-        sorted_, whole = _Sorted(), 0
+        sorted_, whole = Sorted(), 0
         held: set[bytes | None] = set()
         for start in range(0, len(records), _IN_ONE_GO):
             if start:
                 await asyncio.sleep(0)
             part = await self._sort(topic, records[start : start + _IN_ONE_GO], held)
             whole += len(part.events)
-            if relevant is not None and part.events:
-                part = part.of(relevant([event for _, event in part.events]))
-            sorted_.extend(part)
+            sorted_.extend(self._relevant(topic, part))
         if sorted_:
             with _span(topic, sorted_):
                 await self._settle(topic, sorted_)
         self._count(topic, handled=whole - len(sorted_.events))
+
+    def _relevant(self, topic: str, sorted_: Sorted) -> Sorted:
+        """Without what has no effect; all of it when that cannot be judged."""
+        relevant = self._subscriptions[topic].relevant
+        if relevant is None or not sorted_.events:
+            return sorted_
+        try:
+            return sorted_.of(relevant([event for _, event in sorted_.events]))
+        except Exception as error:  # whose fault it is, the handler finds event by event
+            log.warning("relevance not judged", topic=topic, error=_summary(error))
+            return sorted_
 
     async def retry_parked(self, record: ConsumerRecord) -> bool:
         """Whether a parked record could be settled now. Raises Transient."""
@@ -182,7 +158,7 @@ class Worker:
         await self._settle(record.topic, sorted_, waited=True)
         return True
 
-    async def _settle(self, topic: str, sorted_: _Sorted, waited: bool = False) -> None:
+    async def _settle(self, topic: str, sorted_: Sorted, waited: bool = False) -> None:
         total = len(sorted_.events) + len(sorted_.failures) + len(sorted_.parked)
         try:
             handled, parked = await self._commit(topic, sorted_, waited)
@@ -192,7 +168,7 @@ class Worker:
             log.warning("batch failed, trying its events alone", topic=topic, error=_summary(error))
             handled, parked = await self._one_by_one(topic, sorted_.events, waited)
             # Last: what is parked comes behind all events of its key.
-            rest = _Sorted(failures=sorted_.failures, parked=sorted_.parked)
+            rest = Sorted(failures=sorted_.failures, parked=sorted_.parked)
             parked += (await self._commit(topic, rest, waited))[1]
         self._count(topic, handled=handled, parked=parked, dead=total - handled - parked)
 
@@ -207,7 +183,7 @@ class Worker:
         handled = parked = 0
         for record, event in events:
             try:
-                done = await self._commit(topic, _Sorted(events=[(record, event)]), waited)
+                done = await self._commit(topic, Sorted(events=[(record, event)]), waited)
                 handled, parked = handled + done[0], parked + done[1]
             except (Transient, asyncio.CancelledError):
                 raise
@@ -222,15 +198,14 @@ class Worker:
                 )
                 reason = f"{type(error).__name__}: {error}"
                 failure = Failure(record, reason, _summary(error))
-                await self._commit(topic, _Sorted(failures=[failure]), waited)
+                await self._commit(topic, Sorted(failures=[failure]), waited)
         return handled, parked
 
     async def _sort(
         self, topic: str, records: Sequence[ConsumerRecord], held: set[bytes | None]
-    ) -> _Sorted:
+    ) -> Sorted:
         """`held` are the keys that wait behind one that is parked; it grows."""
-        sorted_ = _Sorted()
-        events, decode_known = sorted_.events, self._codec.decode_known
+        sorted_ = Sorted()
         compacted = self._subscriptions[topic].compacted
         for record in records:
             if compacted and record.value is None:
@@ -239,10 +214,10 @@ class Worker:
                 sorted_.parked.append(record)
                 continue
             try:
-                data = decode_known(topic, record.value)
-                if data is None:
+                event = self._read(topic, record)
+                if event is None:
                     data = await self._codec.decode(topic, record.value)
-                event = _event(topic, record, data)
+                    event = _event(topic, record, data)
             except RegistryUnavailable:
                 held.add(record.key)
                 sorted_.parked.append(record)
@@ -254,10 +229,15 @@ class Worker:
                 kind = type(error).__name__
                 sorted_.failures.append(Failure(record, f"{kind}: {error}", kind))
             else:
-                events.append((record, event))
+                sorted_.events.append((record, event))
         return sorted_
 
-    async def _commit(self, topic: str, sorted_: _Sorted, waited: bool) -> tuple[int, int]:
+    def _read(self, topic: str, record: ConsumerRecord) -> Event | None:
+        """None when its schema is not known yet. Raises Undecodable, or what a schema brings."""
+        data = self._codec.decode_known(topic, record.value)
+        return None if data is None else _event(topic, record, data)
+
+    async def _commit(self, topic: str, sorted_: Sorted, waited: bool) -> tuple[int, int]:
         """All of it in one transaction; returns how many were handled and how many parked.
 
         What has not `waited` itself is parked behind what waits with the same key.
@@ -320,7 +300,7 @@ def _summary(error: Exception) -> str:
     return repr(error) if isinstance(error, Unprocessable) else type(error).__name__
 
 
-def _span(topic: str, sorted_: _Sorted) -> AbstractContextManager[trace.Span]:
+def _span(topic: str, sorted_: Sorted) -> AbstractContextManager[trace.Span]:
     """Of what has an effect, linked to its sampled producers. The trace of a single one goes on;
     where there are several, links must do."""
     links = [link for record in sorted_.records() if (link := producer_link(record))]
