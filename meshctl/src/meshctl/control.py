@@ -8,14 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from meshctl import applying, catalogue, composing, ports, stack
+from meshctl import applying, catalogue, composing, stack
 from meshctl.errors import MeshctlError, NotRunningError, PartFailedError, SettingsError
 from meshctl.parts import how_to_stop
-from meshctl.parts.service import default_ports
 from meshctl.places import Local
 from meshctl.processes import end
 from meshctl.settings import Settings
-from meshctl.state import Run, State, read_json, write_json
+from meshctl.state import Run, State
 
 Say = Callable[[str], None]
 _POLL = 0.1
@@ -64,8 +63,7 @@ async def apply(settings: Settings, state: State, say: Say, *, with_schemas: boo
         return
     run = require_running(state)
     known = catalogue.load(settings, stack.folders(run))
-    chosen = {**ports.wanted(settings, known, default_ports(known)), **read_json(state.ports)}
-    write_json(state.ports, chosen)
+    chosen = stack.keep_ports(settings, state, known)
     credentials = stack.new_credentials(state, known)
     await asyncio.to_thread(applying.files, known, state)
     await applying.everything(

@@ -131,6 +131,15 @@ def choose_ports(
     return chosen
 
 
+def keep_ports(settings: Settings, state: State, known: Catalogue) -> dict[str, int]:
+    """The ports of the stack that runs, and of who was registered since; remembered likewise."""
+    taken: dict[str, int] = read_json(state.ports)
+    with_rooms = {name: port for name, port in taken.items() if name in rooms.default_ports()}
+    chosen = {**ports.wanted(settings, known, {**default_ports(known), **with_rooms}), **taken}
+    write_json(state.ports, chosen)
+    return chosen
+
+
 def new_credentials(state: State, known: Catalogue) -> Credentials:
     """Credentials for everyone registered."""
     return credentials.ensure(

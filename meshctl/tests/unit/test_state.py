@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 from city_backbone.registration import Registration
+from meshctl.catalogue import Catalogue
 from meshctl.errors import AlreadyRunningError, PortTakenError, SettingsError
 from meshctl.parts.service import default_ports
 from meshctl.settings import Settings
-from meshctl.state import ProcessId, State
+from meshctl.state import ProcessId, State, read_json, write_json
 
-from meshctl import ports, settings
+from meshctl import ports, settings, stack
 
 SENSORS = Registration.model_validate(
     {"service": "sensors", "owner": "o", "contact": "c", "port": 50062, "http_port": 51062}
@@ -62,6 +63,22 @@ def test_a_stream_that_is_a_process_of_its_own_has_a_port_above_the_departments(
     beyond = apart.model_copy(update={"http_port": 65000})
     with pytest.raises(SettingsError, match=r"^sensors-stream\.http: port 66000 is none.*PORTS"):
         ports.wanted(Settings(), [beyond], default_ports([beyond]))
+
+
+def test_a_stack_that_runs_keeps_its_ports_and_those_of_its_rooms_can_be_set(
+    tmp_path: Path,
+) -> None:
+    state, known = State(tmp_path), Catalogue((SENSORS,), ())
+    own = Settings(ports={"room.112": 28112})
+    write_json(state.ports, {"kafka": 20001, "room.112": 28112})
+    kept = stack.keep_ports(own, state, known)
+    assert kept["sensors.grpc"] == 50062, "registered since"
+    assert (kept["kafka"], kept["room.112"]) == (20001, 28112)
+    assert "room.119" not in kept
+    assert read_json(state.ports) == kept
+    state.ports.unlink()
+    with pytest.raises(SettingsError, match=r"nobody is called 'room\.112'"):
+        stack.keep_ports(own, state, known)
 
 
 def test_a_port_setting_for_nobody_is_refused() -> None:
