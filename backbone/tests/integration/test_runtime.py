@@ -1,5 +1,6 @@
 """A service's life: it starts or says why not, tells its health, and stops when told."""
 
+import asyncio
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from city_backbone.testing import Mesh, eventually, run_service
 from probe.bootstrap import ProbeSettings, bootstrap
 
 from .processes import get, probe
-from .proxy import proxy
+from .proxy import Proxy, proxy
 from .things import (
     DEAD,
     TOPIC,
@@ -133,6 +134,41 @@ async def test_health_and_readiness_tell_the_truth(mesh: Mesh, environment: dict
 
             await eventually(ready, seconds=30)
             assert started.grpc_port > 0
+
+
+async def test_who_starts_while_no_broker_is_there_serves_and_joins_when_it_is(
+    mesh: Mesh, environment: dict[str, str]
+) -> None:
+    tries = 0
+
+    def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal tries
+        tries += 1
+        writer.transport.abort()
+
+    broker = Proxy(environment["PROBE_KAFKA__BOOTSTRAP_SERVERS"])
+    refusing = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    broker.port = refusing.sockets[0].getsockname()[1]
+    settings = settings_of(mesh, {"PROBE_KAFKA__BOOTSTRAP_SERVERS": broker.address})
+    async with running(settings, bootstrap, "probe") as started:
+        url = f"http://127.0.0.1:{started.http_port}"
+
+        async def tried() -> bool:
+            return tries > 10  # by whoever is to send and whoever is to consume
+
+        async def ready() -> bool:
+            return (await get(f"{url}/readyz"))[0] == 200
+
+        await eventually(tried)
+        assert not started.backbone.stopping.is_set()
+        assert (await get(f"{url}/healthz"))[0] == 200
+        assert not await ready()
+        refusing.close()
+        await broker.open()
+        try:
+            await eventually(ready, seconds=30)
+        finally:
+            await broker.cut()
 
 
 async def test_a_wrong_setting_stops_the_start_with_one_line(environment: dict[str, str]) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import cast
 
 import structlog
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
@@ -14,7 +15,8 @@ from city_backbone import telemetry
 from city_backbone.codec import Codec
 from city_backbone.database import Database
 from city_backbone.errors import BackboneError
-from city_backbone.settings import ServiceSettings
+from city_backbone.publisher import kafka_arguments
+from city_backbone.settings import KafkaSettings, ServiceSettings
 from city_backbone.stream.app import consume, create_app
 from city_backbone.stream.liveness import Progress
 from city_backbone.stream.parking import Unparker
@@ -25,6 +27,7 @@ from city_backbone.waiting import pause
 log = structlog.get_logger()
 
 _CHECK_SECONDS = 2.0
+_BOOTSTRAP_SECONDS = 5.0
 
 
 class Stalled(BackboneError):
@@ -55,7 +58,7 @@ class Engine:
         self._progress = Progress(lambda: self._backlog, settings.stall_seconds)
         self._stall_seconds = settings.stall_seconds
         self._instance = settings.instance
-        self._servers = settings.kafka.bootstrap_servers
+        self._kafka = settings.kafka
         self._away_since: float | None = None
         self._watched_at = time.monotonic()
         self._problem: BackboneError | None = None
@@ -72,7 +75,7 @@ class Engine:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._unparker.run(stopping))
-                start = group.create_task(self._app.start())
+                start = group.create_task(self._start(stopping))
                 while not stopping.is_set():
                     self._watched_at = time.monotonic()
                     await self._watch()
@@ -81,6 +84,15 @@ class Engine:
                 start.cancel()
         finally:
             await self._stop()
+
+    async def _start(self, stopping: asyncio.Event) -> None:
+        """Faust ends at once where no broker answers, and a service has more to do than to consume:
+        its calls and its rooms do not wait for the broker."""
+        while not await _answers(self._kafka, self._instance):
+            log.warning("waiting for the broker")
+            if await pause(stopping, _CHECK_SECONDS):
+                return
+        await self._app.start()
 
     @property
     def problem(self) -> str | None:
@@ -110,7 +122,7 @@ class Engine:
         stalled = self._progress.stalled()
         if not stalled:
             return
-        if self._worker.waiting_for is None and await _reachable(self._servers):
+        if self._worker.waiting_for is None and await _reachable(self._kafka.bootstrap_servers):
             raise Stalled(f"no progress on {', '.join(stalled)}")
         self._progress.excuse()
 
@@ -136,7 +148,7 @@ class Engine:
             return
         self._away_since = self._away_since or time.monotonic()
         if time.monotonic() - self._away_since > self._stall_seconds:
-            if await _reachable(self._servers):
+            if await _reachable(self._kafka.bootstrap_servers):
                 raise Stalled(f"consumer group not joined within {self._stall_seconds} s")
             self._away_since = None
 
@@ -175,6 +187,19 @@ class Engine:
         """Whether the group has been joined, so that events are being consumed."""
         joined = self._app.started and self._app.rebalancing_count > 0
         return bool(joined and not self._app.rebalancing)
+
+
+async def _answers(settings: KafkaSettings, client_id: str) -> bool:
+    """Whether a broker lets this department in."""
+    client = AIOKafkaClient(client_id=client_id, **kafka_arguments(settings))
+    try:
+        async with asyncio.timeout(_BOOTSTRAP_SECONDS):
+            await client.bootstrap()
+    except (KafkaError, TimeoutError):
+        return False
+    finally:
+        await client.close()
+    return True
 
 
 async def _reachable(servers: str) -> bool:
