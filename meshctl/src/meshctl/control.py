@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from meshctl import applying, catalogue, composing, stack
+from meshctl import applying, catalogue, credentials, stack
+from meshctl.composing import applying as composed
 from meshctl.errors import MeshctlError, NotRunningError, PartFailedError, SettingsError
 from meshctl.parts import how_to_stop
 from meshctl.places import Local
@@ -59,16 +60,14 @@ async def restart(settings: Settings, state: State, name: str, say: Say) -> None
 async def apply(settings: Settings, state: State, say: Say, *, with_schemas: bool = True) -> None:
     """Make the running stack agree with the registrations as they are now."""
     if state.composed:
-        await composing.apply(settings, state, say, with_schemas=with_schemas)
+        await composed.apply(settings, state, say, with_schemas=with_schemas)
         return
     run = require_running(state)
-    known = catalogue.load(settings, stack.folders(run))
+    known = catalogue.load(settings, run.folders)
     chosen = stack.keep_ports(settings, state, known)
-    credentials = stack.new_credentials(state, known)
+    given = credentials.of_everyone(state, known)
     await asyncio.to_thread(applying.files, known, state)
-    await applying.everything(
-        known, Local(chosen, state), credentials, say, with_schemas=with_schemas
-    )
+    await applying.everything(known, Local(chosen, state), given, say, with_schemas=with_schemas)
     absent = [found.service for found in known.services if found.service not in run.parts]
     if absent and not run.backbone_only:
         say(f"registered, and started by the next up: {', '.join(absent)}")

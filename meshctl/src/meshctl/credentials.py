@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from meshctl.catalogue import Catalogue
 from meshctl.state import State, read_json, write_json
 
 ADMIN = "admin"
@@ -61,6 +62,16 @@ def ensure(
         if content != stored:
             write_json(state.secrets, content, mode=0o600)
     return Credentials(kafka, postgres, cluster_id, services)
+
+
+def of_everyone(state: State, known: Catalogue) -> Credentials:
+    """Those of everyone registered."""
+    return ensure(
+        state,
+        users=[registration.service for registration in known],
+        roles=[registration.service for registration in known.services],
+        settings={registration.service: registration.secrets for registration in known},
+    )
 
 
 def stored(state: State) -> Credentials:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from meshctl import catalogue, environment, stack
+from meshctl import catalogue, credentials, environment
 from meshctl.errors import NotRunningError
 from meshctl.places import Local
 from meshctl.settings import Settings
@@ -27,9 +27,10 @@ def environment_of(name: str, state: Path | None) -> dict[str, str]:
     """
     settings, folder = opened(state)
     run = folder.read_run()
-    known = catalogue.load(settings, stack.folders(run) if run else ())
+    known = catalogue.load(settings, run.folders if run else ())
     ports = read_json(folder.ports)
     if not ports:
         raise NotRunningError(f"no stack was ever started on {folder.folder}: `meshctl up` does")
-    credentials = stack.new_credentials(folder, known)
-    return environment.of(known.find(name), known, Local(ports, folder), credentials)
+    return environment.of(
+        known.find(name), known, Local(ports, folder), credentials.of_everyone(folder, known)
+    )

@@ -12,7 +12,10 @@ from city_backbone.registration import load_all
 from meshctl.apply import schemas
 from meshctl.errors import ApplyError
 
+app = typer.Typer()
 
+
+@app.command()
 def register(
     files: Annotated[list[Path], typer.Argument(help="service.yaml files.")],
     registry: Annotated[str, typer.Option(help="The registry's Confluent-compatible API.")],

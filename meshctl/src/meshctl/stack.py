@@ -90,7 +90,7 @@ async def up(
         options,
         known,
         chosen,
-        new_credentials(state, known),
+        credentials.of_everyone(state, known),
         Run(
             supervisor=_myself(),
             backbone_only=options.backbone_only,
@@ -140,16 +140,6 @@ def keep_ports(settings: Settings, state: State, known: Catalogue) -> dict[str, 
     return chosen
 
 
-def new_credentials(state: State, known: Catalogue) -> Credentials:
-    """Credentials for everyone registered."""
-    return credentials.ensure(
-        state,
-        users=[registration.service for registration in known],
-        roles=[registration.service for registration in known.services],
-        settings={registration.service: registration.secrets for registration in known},
-    )
-
-
 async def _start(stack: Stack, java: Jvm, say: Say) -> None:
     settings, state, known = stack.settings, stack.state, stack.catalogue
     postgres = PostgresPart(state, stack.ports, stack.credentials)
@@ -193,8 +183,8 @@ def _environment(stack: Stack, name: str) -> Callable[[], dict[str, str]]:
         """Of the registrations as they are when the part starts, perhaps again."""
         known = catalogue.load(stack.settings, stack.options.services)
         ports = {**stack.ports, **read_json(stack.state.ports)}
-        credentials = new_credentials(stack.state, known)
-        return environment.of(known.find(name), known, Local(ports, stack.state), credentials)
+        given = credentials.of_everyone(stack.state, known)
+        return environment.of(known.find(name), known, Local(ports, stack.state), given)
 
     return current
 
@@ -225,8 +215,3 @@ def _myself() -> ProcessId:
     if found is None:
         raise MeshctlError("this process is not to be found in the process list")
     return found
-
-
-def folders(run: Run) -> Sequence[Path]:
-    """The folders of services that a run was started with."""
-    return [Path(folder) for folder in run.services]

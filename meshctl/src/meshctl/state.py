@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -67,6 +67,11 @@ class Run(BaseModel):
     backbone_only: bool = False
     services: list[str] = []
     parts: dict[str, PartState] = {}
+
+    @property
+    def folders(self) -> Sequence[Path]:
+        """The folders of services that it was started with."""
+        return [Path(folder) for folder in self.services]
 
 
 class State:

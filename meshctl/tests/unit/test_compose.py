@@ -18,8 +18,10 @@ import pytest
 from city_backbone.errors import SettingsError as WrongSetting
 from city_backbone.registration import Registration
 from city_backbone.settings import ServiceSettings, load
+from meshctl.composing.applying import apply_inside
+from meshctl.composing.looking import look
 from meshctl.composing.network import folder as inside_folder
-from meshctl.composing.writing import CITY
+from meshctl.composing.writing import CITY, write
 from meshctl.demo import parking
 from meshctl.demo.trial import Trial
 from meshctl.errors import MeshctlError, SettingsError
@@ -30,7 +32,7 @@ from meshctl.settings import load as load_settings
 from meshctl.state import State, read_json, write_json
 from ruamel.yaml import YAML
 
-from meshctl import catalogue, composing, credentials
+from meshctl import catalogue, credentials
 
 SETTINGS = load_settings()
 ROOT = SETTINGS.root
@@ -70,7 +72,7 @@ CONTAINERS: Mapping[str, Mapping[str, Any]] = COMPOSE["services"]
 
 def _written(folder: Path, *, with_rooms: bool = False) -> State:
     state = State(folder / "compose")
-    composing.write(SETTINGS, state, lambda _: None, with_rooms=with_rooms)
+    write(SETTINGS, state, lambda _: None, with_rooms=with_rooms)
     return state
 
 
@@ -331,7 +333,7 @@ async def test_a_newcomer_without_a_password_is_named(tmp_path: Path) -> None:
     file.write_text(json.dumps(given))
     inside = State(file.parent)
     with pytest.raises(SettingsError, match="parking: run `meshctl secrets` again"):
-        await composing.apply_inside(SETTINGS, inside, lambda _: None, with_schemas=True)
+        await apply_inside(SETTINGS, inside, lambda _: None, with_schemas=True)
 
 
 def test_a_value_that_an_env_file_cannot_tell_is_refused(tmp_path: Path) -> None:
@@ -350,7 +352,7 @@ def test_a_local_stacks_folder_is_left_alone(tmp_path: Path) -> None:
 async def test_what_does_not_run_is_told_of_but_rooms(tmp_path: Path) -> None:
     state = _written(tmp_path)
     silent = dict(zip(read_json(state.ports), (1, *range(2, 99)), strict=False))
-    now = await composing.look(state, silent, credentials.stored(state), [])
+    now = await look(state, silent, credentials.stored(state), [])
     assert set(now["parts"]) == {"kafka", "postgres", "registry", *SERVICES}
     assert not now["running"]
     assert not now["ready"]
@@ -363,7 +365,7 @@ def test_a_demo_wants_what_the_stack_was_given(tmp_path: Path) -> None:
     assert running.address("health.http") == "health:51064"
     with pytest.raises(MeshctlError, match="PARKING_BOOKINGS__HOLD_SECONDS"):
         running.give("parking", parking.settings()["parking"])
-    composing.write(SETTINGS, state, lambda _: None, further=parking.settings())
+    write(SETTINGS, state, lambda _: None, further=parking.settings())
     running.give("parking", parking.settings()["parking"])
     assert _variables(state, "parking")["PARKING_BOOKINGS__HOLD_SECONDS"] == "7"
 

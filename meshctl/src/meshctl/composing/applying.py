@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from meshctl import applying, catalogue, credentials, stack
+from meshctl import applying, catalogue, credentials
 from meshctl.composing.network import Inside
 from meshctl.credentials import REGISTRY
 from meshctl.errors import SettingsError
@@ -31,6 +31,6 @@ async def apply_inside(settings: Settings, state: State, say: Say, *, with_schem
 async def apply(settings: Settings, state: State, say: Say, *, with_schemas: bool) -> None:
     """From the host, by the ports that are published on its loopback. Raises ApplyError."""
     known = catalogue.load(settings)
-    given = stack.new_credentials(state, known)
+    given = credentials.of_everyone(state, known)
     places = Local(read_json(state.ports), state)
     await applying.everything(known, places, given, say, with_schemas=with_schemas)

@@ -13,10 +13,10 @@ from types import MappingProxyType
 
 from city_backbone.registration import Registration
 
-from meshctl import applying, catalogue, environment, ports, stack
+from meshctl import applying, catalogue, environment, ports
 from meshctl.catalogue import Catalogue
 from meshctl.composing.network import CONFIGURATION, DATA, KAFKA_PORT, TLS, Inside
-from meshctl.credentials import POSTGRES, Credentials
+from meshctl.credentials import POSTGRES, Credentials, of_everyone
 from meshctl.errors import MeshctlError
 from meshctl.parts import kafka, registry, rooms
 from meshctl.parts.city import RATES
@@ -58,7 +58,7 @@ def write(
     known = catalogue.load(settings)
     chosen = ports.wanted(settings, known, rooms.default_ports())
     del chosen["kafka.controller"]
-    credentials = stack.new_credentials(state, known)
+    credentials = of_everyone(state, known)
     applying.files(known, state)
     _broker(settings, state, credentials, chosen)
     _registry(settings, state, credentials)

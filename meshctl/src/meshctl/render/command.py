@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from meshctl import catalogue as catalogues
+from meshctl import credentials
 from meshctl import render as rendering
-from meshctl import stack
 from meshctl.catalogue import Catalogue
 from meshctl.errors import CheckFailedError
 from meshctl.principal import opened
@@ -18,7 +18,10 @@ from meshctl.render import edges, files, secrets, sources
 from meshctl.settings import Settings
 from meshctl.settings import load as load_settings
 
+app = typer.Typer()
 
+
+@app.command()
 def render(
     services: Annotated[
         list[Path] | None,
@@ -68,6 +71,6 @@ def _settings(services: Sequence[Path], out: Path | None) -> Settings:
 def _write_secrets(known: Catalogue, folder: Path, state: Path | None) -> None:
     _, stored = opened(state)
     stored.make()
-    found = secrets.objects(known, stack.new_credentials(stored, known))
+    found = secrets.objects(known, credentials.of_everyone(stored, known))
     secrets.write(folder.resolve(), found)
     typer.echo(f"{len(found)} secrets in {folder}: apply them, and keep them out of the repository")
