@@ -124,10 +124,19 @@ def percentiles(histogram: HdrHistogram | None) -> Percentiles:
     return Percentiles(
         count=histogram.get_total_count(),
         min=histogram.get_min_value() / _MILLI,
-        mean=histogram.get_mean_value() / _MILLI,
+        mean=_mean(histogram) / _MILLI,
         max=histogram.get_max_value() / _MILLI,
         **{name: values[share] / _MILLI for name, share in _NAMED.items()},
     )
+
+
+def _mean(histogram: HdrHistogram) -> float:
+    """Of the buckets' middles, as the library has it, which takes many times as long."""
+    total = sum(
+        (lowest + (histogram.get_highest_equivalent_value(lowest) - lowest + 1) // 2) * count
+        for lowest, count in counts(histogram)
+    )
+    return float(total / histogram.get_total_count())
 
 
 def curve(histogram: HdrHistogram, per_decade: int = 20) -> list[tuple[float, float]]:

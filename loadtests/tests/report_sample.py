@@ -1,9 +1,12 @@
 """Folders of runs that look like real ones, made of a seed."""
 
+import functools
 import gzip
 import json
 import operator
 import random
+import shutil
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -56,6 +59,24 @@ def sample(
     operations: dict[str, float] = RATES,
 ) -> Path:
     """A FAIL has a stopped service, failed calls and findings; an INVALID a late driver."""
+    made = _made(verdict, seed, seconds, shards, slower, tuple(operations.items()))
+    return Path(shutil.copytree(made, folder, dirs_exist_ok=True))
+
+
+_KEPT = tempfile.TemporaryDirectory()
+
+
+@functools.cache
+def _made(
+    verdict: Verdict,
+    seed: int,
+    seconds: int,
+    shards: int,
+    slower: float,
+    rates: tuple[tuple[str, float], ...],
+) -> Path:
+    """Once for all tests of a process: it takes longer than most of them."""
+    folder, operations = Path(tempfile.mkdtemp(dir=_KEPT.name)), dict(rates)
     chance = random.Random(seed)
     faulty = verdict == "FAIL"
     run = _run(seed, seconds, shards, operations, faulty)
