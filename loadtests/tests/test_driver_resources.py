@@ -2,18 +2,23 @@
 
 import asyncio
 import json
+import os
+import shlex
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import pytest
 from aiohttp import web
 from city_backbone.testing import eventually
 
 from loadtests.driver import resources
 from loadtests.driver.resources import Processes
-from loadtests.driver.result import LagSample, read_samples
+from loadtests.driver.result import LagSample, ResourceSample, read_samples
 
 _TOLD = 'city_stream_time_lag_seconds{messaging_destination_name="sensors.reading-taken.v1"} 1\n'
 
@@ -79,3 +84,39 @@ async def test_services_are_asked_for_their_metrics_one_after_the_other(tmp_path
     finally:
         await runner.cleanup()
     assert most == 1
+
+
+async def test_what_others_use_is_what_no_known_process_does(tmp_path: Path) -> None:
+    spins = (
+        "import pathlib, time\nwhile not pathlib.Path('go').exists(): time.sleep(0.01)\n"
+        "while time.process_time() < 0.5: pass\npathlib.Path('done').touch(); time.sleep(60)"
+    )
+    # Its parent ends, so that it is nobody's of this process, which counts its children.
+    alone = f"{shlex.join([sys.executable, '-c', spins])} >/dev/null & echo $!"
+    started = await asyncio.create_subprocess_shell(
+        alone, stdout=asyncio.subprocess.PIPE, cwd=tmp_path
+    )
+    pid = int((await started.communicate())[0])
+
+    async def done() -> bool:
+        return (tmp_path / "done").exists()
+
+    try:
+        unaware = Processes(tmp_path, {})
+        aware = Processes(tmp_path, {"spinning": pid})
+        before = unaware.sample(), aware.sample()
+        (tmp_path / "go").touch()
+        await eventually(done)
+        after = unaware.sample(), aware.sample()
+    finally:
+        os.kill(pid, signal.SIGKILL)
+
+    def used(samples: list[ResourceSample], name: str) -> float:
+        (found,) = [one.cpu_seconds for one in samples if one.process == name]
+        return found
+
+    spun = used(after[1], "spinning") - used(before[1], "spinning")
+    assert spun > 0.2
+    told = [used(after[one], "others") - used(before[one], "others") for one in (0, 1)]
+    assert told[0] - told[1] == pytest.approx(spun, abs=0.1)
+    assert "others" not in {one.process for one in Processes(None, {}).sample()}

@@ -3,9 +3,6 @@
 import asyncio
 import io
 import json
-import os
-import shlex
-import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,7 +20,7 @@ from loadtests.driver import resources
 from loadtests.driver.engine import Now
 from loadtests.driver.freshness import EFFECTS, Freshness
 from loadtests.driver.recorder import Recorder
-from loadtests.driver.result import EventSample, Fault, ResourceSample
+from loadtests.driver.result import EventSample, Fault
 from loadtests.report.histograms import Interval
 from loadtests.scenarios import scenario as scenarios
 from loadtests.scenarios import upgrade
@@ -175,42 +172,6 @@ async def test_a_second_worker_runs_for_its_time_with_a_name_and_a_port_of_its_o
     await asyncio.gather(running, return_exceptions=True)
     assert not psutil.pid_exists(pid)
     assert not faults.workers.metrics
-
-
-async def test_what_others_use_is_what_no_known_process_does(tmp_path: Path) -> None:
-    spins = (
-        "import pathlib, time\nwhile not pathlib.Path('go').exists(): time.sleep(0.01)\n"
-        "while time.process_time() < 0.5: pass\npathlib.Path('done').touch(); time.sleep(60)"
-    )
-    # Its parent ends, so that it is nobody's of this process, which counts its children.
-    alone = f"{shlex.join([sys.executable, '-c', spins])} >/dev/null & echo $!"
-    started = await asyncio.create_subprocess_shell(
-        alone, stdout=asyncio.subprocess.PIPE, cwd=tmp_path
-    )
-    pid = int((await started.communicate())[0])
-
-    async def done() -> bool:
-        return (tmp_path / "done").exists()
-
-    try:
-        unaware = resources.Processes(tmp_path, {})
-        aware = resources.Processes(tmp_path, {"spinning": pid})
-        before = unaware.sample(), aware.sample()
-        (tmp_path / "go").touch()
-        await eventually(done)
-        after = unaware.sample(), aware.sample()
-    finally:
-        os.kill(pid, signal.SIGKILL)
-
-    def used(samples: list[ResourceSample], name: str) -> float:
-        (found,) = [one.cpu_seconds for one in samples if one.process == name]
-        return found
-
-    spun = used(after[1], "spinning") - used(before[1], "spinning")
-    assert spun > 0.2
-    told = [used(after[one], "others") - used(before[one], "others") for one in (0, 1)]
-    assert told[0] - told[1] == pytest.approx(spun, abs=0.1)
-    assert "others" not in {one.process for one in resources.Processes(None, {}).sample()}
 
 
 async def test_a_worker_that_ends_by_itself_is_told(tmp_path: Path) -> None:
