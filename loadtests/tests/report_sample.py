@@ -42,6 +42,7 @@ _TYPICAL_MS = {
     "parking.HoldBay": 9.0,
 }
 _STALL = (40.0, 46.0)
+_KEPT = tempfile.TemporaryDirectory()
 
 
 def empty() -> HdrHistogram:
@@ -61,9 +62,6 @@ def sample(
     """A FAIL has a stopped service, failed calls and findings; an INVALID a late driver."""
     made = _made(verdict, seed, seconds, shards, slower, tuple(operations.items()))
     return Path(shutil.copytree(made, folder, dirs_exist_ok=True))
-
-
-_KEPT = tempfile.TemporaryDirectory()
 
 
 @functools.cache

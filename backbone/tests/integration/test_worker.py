@@ -293,6 +293,16 @@ async def test_what_cannot_be_judged_is_urgent_and_relevant_and_its_fault_is_of_
     assert not worker.urgent(TOPIC, trial.records(7))
 
 
+async def test_what_only_relevant_cannot_judge_is_handled(trial: Trial) -> None:
+    def judge(events: Sequence[Event]) -> Sequence[Event]:
+        raise ZeroDivisionError
+
+    await trial.worker(all_of_it, relevant=judge).attempt(TOPIC, trial.records(0, 1))
+    assert await trial.effects() == [0, 1]
+    assert not await trial.dead()
+    assert trial.consumed() == {"handled": 2}
+
+
 async def test_a_handler_that_raises_and_refuses_does_both_event_by_event(trial: Trial) -> None:
     async def picky(connection: Connection, events: Sequence[Event]) -> list[Refusal]:
         if any(event.data["count"] == 2 for event in events):

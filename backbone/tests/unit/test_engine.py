@@ -43,7 +43,8 @@ def settings_of(servers: str) -> ServiceSettings:
     kafka: Any = SimpleNamespace(
         bootstrap_servers=servers,
         security_protocol="SASL_PLAINTEXT",
-        username="",
+        sasl_mechanism="PLAIN",
+        username="trial",
         password=SimpleNamespace(get_secret_value=str),
         session_timeout_seconds=6.0,
         max_poll_records=500,
@@ -176,6 +177,36 @@ async def test_a_group_not_joined_because_the_broker_is_away_waits() -> None:
     trial.app.rebalancing = True
     await trial.look(3)
     assert trial.engine._away_since is None, "its time begins when the broker is back"
+
+
+@pytest.mark.timeout(30)
+async def test_who_is_let_in_by_no_broker_waits_for_one_until_it_is_told_to_stop() -> None:
+    knocks = 0
+    stopping = asyncio.Event()
+
+    def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal knocks
+        knocks += 1
+        if knocks == 2:
+            stopping.set()
+        writer.transport.abort()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        trial = Trial(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        trial.app.started, started = False, False
+
+        async def start() -> None:
+            nonlocal started
+            started = True
+
+        trial.app.start = start
+        waiting = asyncio.create_task(trial.engine._start(stopping))
+        while not stopping.is_set():
+            await asyncio.sleep(0.01)
+            await trial.look(2)
+        await waiting
+    assert not started
+    assert trial.engine._problem is None
 
 
 async def test_the_time_away_is_counted_anew_after_each_join() -> None:

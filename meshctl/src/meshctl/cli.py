@@ -45,6 +45,10 @@ class _Commands(UserDict[str, Any]):
         command.name = name
         return command
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """Until Python 3.12 a mapping takes any KeyError of a module for a name it has not."""
+        return self[name] if name in self.data else default
+
 
 class _Meshctl(TyperGroup):
     def __init__(self, **arguments: Any) -> None:

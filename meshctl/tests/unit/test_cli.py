@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from meshctl.cli import app
+from meshctl.cli import _MODULES, app
 from typer.testing import CliRunner
 
 HEAVY = {"aiohttp", "aiokafka", "grpc", "loadtests", "psycopg", "structlog"}
@@ -30,6 +31,17 @@ def test_a_command_that_nobody_has_is_told_with_who_is_meant() -> None:
     asked = CliRunner().invoke(app, ["stats"])
     assert asked.exit_code == 2
     assert "status" in asked.output
+
+
+def test_a_fault_of_a_commands_module_is_no_unknown_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.py").write_text("{}['a fault']")
+    monkeypatch.setattr("meshctl.__path__", [str(tmp_path)])
+    monkeypatch.setitem(_MODULES, "broken", "broken")
+    asked = CliRunner().invoke(app, ["broken"])
+    assert isinstance(asked.exception, KeyError)
+    assert asked.exception.args == ("a fault",)
 
 
 @pytest.mark.parametrize(

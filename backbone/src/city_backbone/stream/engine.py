@@ -27,7 +27,7 @@ from city_backbone.waiting import pause
 log = structlog.get_logger()
 
 _CHECK_SECONDS = 2.0
-_BOOTSTRAP_SECONDS = 5.0
+_KNOCK_MS = 5_000  # for each step with each broker
 
 
 class Stalled(BackboneError):
@@ -59,6 +59,7 @@ class Engine:
         self._stall_seconds = settings.stall_seconds
         self._instance = settings.instance
         self._kafka = settings.kafka
+        self._waiting = False
         self._away_since: float | None = None
         self._watched_at = time.monotonic()
         self._problem: BackboneError | None = None
@@ -87,11 +88,16 @@ class Engine:
 
     async def _start(self, stopping: asyncio.Event) -> None:
         """Faust ends at once where no broker answers, and a service has more to do than to consume:
-        its calls and its rooms do not wait for the broker."""
-        while not await _answers(self._kafka, self._instance):
-            log.warning("waiting for the broker")
-            if await pause(stopping, _CHECK_SECONDS):
-                return
+        its calls and its tasks do not wait for the broker."""
+        self._waiting = True
+        while self._waiting:
+            try:
+                await _knock(self._kafka, self._instance)
+                self._waiting = False
+            except KafkaError as error:
+                log.warning("waiting for the broker", error=repr(error))
+                if await pause(stopping, _CHECK_SECONDS):
+                    return
         await self._app.start()
 
     @property
@@ -143,7 +149,7 @@ class Engine:
 
     async def _watch_membership(self) -> None:
         """A group that is not joined for long, though the broker is there, never will be."""
-        if self.assigned:
+        if self.assigned or self._waiting:
             self._away_since = None
             return
         self._away_since = self._away_since or time.monotonic()
@@ -189,17 +195,15 @@ class Engine:
         return bool(joined and not self._app.rebalancing)
 
 
-async def _answers(settings: KafkaSettings, client_id: str) -> bool:
-    """Whether a broker lets this department in."""
-    client = AIOKafkaClient(client_id=client_id, **kafka_arguments(settings))
+async def _knock(settings: KafkaSettings, client_id: str) -> None:
+    """Raises KafkaError unless a broker lets this department in."""
+    client = AIOKafkaClient(
+        client_id=client_id, request_timeout_ms=_KNOCK_MS, **kafka_arguments(settings)
+    )
     try:
-        async with asyncio.timeout(_BOOTSTRAP_SECONDS):
-            await client.bootstrap()
-    except (KafkaError, TimeoutError):
-        return False
+        await client.bootstrap()
     finally:
         await client.close()
-    return True
 
 
 async def _reachable(servers: str) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -121,7 +122,7 @@ class Worker:
         try:
             return urgent(events)
         except Exception as error:
-            log.warning("urgency not judged", topic=topic, error=_summary(error))
+            _tell_unjudged("urgency", events, error)
             return True
 
     async def attempt(self, topic: str, records: Sequence[ConsumerRecord]) -> None:
@@ -144,10 +145,11 @@ class Worker:
         relevant = self._subscriptions[topic].relevant
         if relevant is None or not sorted_.events:
             return sorted_
+        events = [event for _, event in sorted_.events]
         try:
-            return sorted_.of(relevant([event for _, event in sorted_.events]))
+            return sorted_.of(relevant(events))
         except Exception as error:  # whose fault it is, the handler finds event by event
-            log.warning("relevance not judged", topic=topic, error=_summary(error))
+            _tell_unjudged("relevance", events, error)
             return sorted_
 
     async def retry_parked(self, record: ConsumerRecord) -> bool:
@@ -292,6 +294,18 @@ class Worker:
 def _event(topic: str, record: ConsumerRecord, data: dict[str, Any]) -> Event:
     return event_from_record(
         topic, record.partition, record.offset, record.key, record.headers, data
+    )
+
+
+def _tell_unjudged(what: str, events: Sequence[Event], error: Exception) -> None:
+    *_, frame = traceback.extract_tb(error.__traceback__)
+    log.warning(
+        f"{what} not judged",
+        topic=events[0].topic,
+        partition=events[0].partition,
+        offsets=[events[0].offset, events[-1].offset],
+        error=_summary(error),
+        where=f"{frame.filename}:{frame.lineno}",
     )
 
 

@@ -14,7 +14,6 @@ from meshctl.settings import load as load_settings
 
 FOLDER = "compose"
 
-
 app = typer.Typer()
 
 

@@ -57,7 +57,7 @@ class HealthDemo:
         """
         for department, further in settings(patient=self.with_faults).items():
             self.trial.give(department, further)
-        async with self.trial.up(alone=True):
+        async with self.trial.up():
             started = time.monotonic()
             scenes = await self._play()
             found, result = await self._settled(scenes)

@@ -65,7 +65,7 @@ class ParkingDemo:
         """
         pace = _PATIENT if self.with_faults else _QUICK
         self.trial.give(DEPARTMENT, _environment(pace))
-        async with self.trial.up(alone=True, rooms=False):
+        async with self.trial.up(rooms=False):
             started = time.monotonic()
             dsn = (await self.trial.databases())[DEPARTMENT]
             scenes = await self._play(pace, dsn)

@@ -46,7 +46,7 @@ class Demo:
         hours = expected.read(self.file)
         changes = expected.alerts(hours)
         started = time.monotonic()
-        async with self.trial.up(alone=True):
+        async with self.trial.up():
             replayed_from = time.monotonic()
             await self._replay(len(hours))
             await self.trial.arrived()

@@ -46,7 +46,7 @@ class Scenes:
 
         Raises MeshctlError when a part cannot be started or does not finish in time.
         """
-        async with self.trial.up(alone=True):
+        async with self.trial.up():
             started = time.monotonic()
             played = await self._play()
             found, outcomes = await self._settled(played)

@@ -48,8 +48,8 @@ class Trial:
         return read_json(self.state.ports)
 
     @asynccontextmanager
-    async def up(self, *, alone: bool = False, rooms: bool = True) -> AsyncIterator[None]:
-        """The whole stack, or the trial's departments `alone`; stopped at the end.
+    async def up(self, *, rooms: bool = True) -> AsyncIterator[None]:
+        """A stack of the trial's departments alone; stopped at the end.
 
         One that exists is left as it is. Raises MeshctlError unless all of it is ready.
         """
@@ -57,13 +57,11 @@ class Trial:
             await self.meshctl("status")
             yield
             return
-        options = ["--rooms"] if rooms else []
-        if alone:
-            services = self.folder / "services"
-            services.mkdir()
-            for name in self.departments:
-                (services / name).symlink_to(load_settings().root / "services" / name)
-            options += ["--services", str(services)]
+        services = self.folder / "services"
+        services.mkdir()
+        for name in self.departments:
+            (services / name).symlink_to(load_settings().root / "services" / name)
+        options = ["--services", str(services), *(["--rooms"] if rooms else [])]
         await self.meshctl("up", "--detach", "--free-ports", *options)
         try:
             yield

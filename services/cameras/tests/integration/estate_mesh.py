@@ -184,6 +184,7 @@ async def running_estate(
     async def bootstrap(backbone: Backbone[CamerasSettings]) -> Service:
         directories.append(Directory(backbone.database, 3600))
         part = estate(backbone, directories[0])
+        assert set(part.serving_tasks) == {"judge presence"}
         return part if judging else replace(part, serving_tasks={})
 
     operator = mesh.environment("operator")
