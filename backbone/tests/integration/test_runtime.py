@@ -149,8 +149,8 @@ async def test_who_starts_while_no_broker_is_there_serves_and_joins_when_it_is(
     broker = Proxy(environment["PROBE_KAFKA__BOOTSTRAP_SERVERS"])
     refusing = await asyncio.start_server(refuse, "127.0.0.1", 0)
     broker.port = refusing.sockets[0].getsockname()[1]
-    own = {"PROBE_KAFKA__BOOTSTRAP_SERVERS": broker.address, "PROBE_STALL_SECONDS": "15"}
-    async with running(settings_of(mesh, own), bootstrap, "probe") as started:
+    settings = settings_of(mesh, {"PROBE_KAFKA__BOOTSTRAP_SERVERS": broker.address})
+    async with running(settings, bootstrap, "probe") as started:
         url = f"http://127.0.0.1:{started.http_port}"
 
         async def tried() -> bool:
