@@ -14,6 +14,7 @@ from city.cameras.v1 import camera_pb2_grpc
 
 from meshctl import bulk
 from meshctl.cameras_file import CAMERA_COLUMNS, SITE_COLUMNS, parse_cameras, parse_sites
+from meshctl.commands.options import StateOption
 from meshctl.csv_file import BadRow, Row, good
 
 T = TypeVar("T", pb.Site, pb.Camera)
@@ -29,7 +30,7 @@ def cameras(
     give_up_after: Annotated[
         float, typer.Option(min=1, help="Seconds a call may go on failing.")
     ] = 120.0,
-    state: Annotated[Path | None, typer.Option("--state", help="State folder.")] = None,
+    state: StateOption = None,
 ) -> None:
     """Register the sites and cameras of two files. Exit code 1 when a row was bad.
 

@@ -13,6 +13,7 @@ from city.parking.v1 import lot_pb2 as pb
 from city.parking.v1 import lot_pb2_grpc
 
 from meshctl import bulk
+from meshctl.commands.options import StateOption
 from meshctl.csv_file import BadRow, Row, good
 from meshctl.parking_file import column_of, identity, parse_lots
 
@@ -25,7 +26,7 @@ def parking(
     give_up_after: Annotated[
         float, typer.Option(min=1, help="Seconds a call may go on failing.")
     ] = 120.0,
-    state: Annotated[Path | None, typer.Option("--state", help="State folder.")] = None,
+    state: StateOption = None,
 ) -> None:
     """Register the city's lots of a file. Exit code 1 when a row was bad.
 

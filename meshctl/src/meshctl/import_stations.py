@@ -13,6 +13,7 @@ import typer
 from city.sensors.v1 import sensors_pb2 as pb
 from city.type.v1.position_pb2 import Position
 
+from meshctl.commands.options import StateOption
 from meshctl.errors import SettingsError
 from meshctl.sensors_client import Refused, connected
 
@@ -50,7 +51,7 @@ def stations(
     give_up_after: Annotated[
         float, typer.Option(min=1, help="Seconds a call may go on failing.")
     ] = 120.0,
-    state: Annotated[Path | None, typer.Option("--state", help="State folder.")] = None,
+    state: StateOption = None,
 ) -> None:
     """Register the stations of a file. Exit code 1 when a line was bad; the others are in."""
     registered, bad = asyncio.run(_import_file(file, give_up_after, state))

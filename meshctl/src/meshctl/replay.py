@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from meshctl.air_file import POLLUTANT_COLUMNS, BadRow, Row, parse
+from meshctl.commands.options import StateOption
 from meshctl.errors import SettingsError
 from meshctl.sensors_client import READINGS_PER_CALL, SensorsClient, connected
 
@@ -44,7 +45,7 @@ def sensors(
     give_up_after: Annotated[
         float, typer.Option(min=1, help="Seconds a call may go on failing.")
     ] = 120.0,
-    state: Annotated[Path | None, typer.Option("--state", help="State folder.")] = None,
+    state: StateOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
 ) -> None:
     """Send hourly air measurements to the sensors department."""

@@ -12,6 +12,7 @@ from meshctl import catalogue as catalogues
 from meshctl import credentials
 from meshctl import render as rendering
 from meshctl.catalogue import Catalogue
+from meshctl.commands.options import ServicesOption
 from meshctl.errors import CheckFailedError
 from meshctl.principal import opened
 from meshctl.render import edges, files, secrets, sources
@@ -23,10 +24,7 @@ app = typer.Typer()
 
 @app.command()
 def render(
-    services: Annotated[
-        list[Path] | None,
-        typer.Option("--services", help="Folder of services; repeatable (default services/)."),
-    ] = None,
+    services: ServicesOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Write below this (default the checkout).")
     ] = None,
