@@ -17,6 +17,7 @@ import aiohttp
 import grpc.aio
 import pytest
 
+from city_backbone.database import Connection
 from city_backbone.rpc.channel import open_channel
 from city_backbone.runtime import Backbone, Bootstrap, running
 from city_backbone.settings import ServiceSettings, TlsSettings, load
@@ -161,6 +162,15 @@ async def eventually(
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} s; last answer: {answer!r}")
         await asyncio.sleep(interval)
+
+
+async def join_by_nested_loops(connection: Connection) -> None:
+    """In this transaction, as the planner does by some statistics.
+
+    A subquery may run once per row then: `in (select … limit … for update)` bounds nothing.
+    """
+    for other in ("hashjoin", "mergejoin", "hashagg", "sort", "material", "memoize"):
+        await connection.execute(f"set local enable_{other} = off".encode())
 
 
 async def _ready(url: str) -> Any:

@@ -45,14 +45,16 @@ async def want(connection: Connection, incidents: Sequence[UUID], room: str | No
 
 async def claim(connection: Connection, limit: int, seconds: float) -> list[Request]:
     """Up to `limit` that are due, oldest first; for `seconds` nobody else gets them."""
+    # Not `in (select … limit …)`: a nested loop would select anew, others, for each row.
     rows = await connection.execute(
-        "update context_request set attempts = attempts + 1,"
-        " due_at = now() + make_interval(secs => %s)"
-        " where incident_id in ("
-        "  select incident_id from context_request where state = 'waiting' and due_at <= now()"
-        "  order by due_at limit %s for update skip locked)"
-        " returning incident_id, room, attempts, answers, answered_at, given",
-        (seconds, limit),
+        "with due as (select incident_id from context_request"
+        " where state = 'waiting' and due_at <= now()"
+        " order by due_at limit %s for update skip locked)"
+        " update context_request as request set attempts = attempts + 1,"
+        " due_at = now() + make_interval(secs => %s) from due"
+        " where request.incident_id = due.incident_id"
+        " returning request.incident_id, room, attempts, answers, answered_at, given",
+        (limit, seconds),
     )
     return [Request(**row) for row in await rows.fetchall()]
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from city_backbone.database import Database
-from city_backbone.testing import eventually
+from city_backbone.testing import eventually, join_by_nested_loops
 from emergency import store, store_context
 from emergency.context.answer import Answering
 from emergency.context.gatherer import Gatherer
@@ -133,6 +133,17 @@ async def test_no_more_at_once_than_the_bound_and_a_fault_stops_nobody(
 
         await eventually(all_but_one)
     assert max(at_once) <= WOKEN.concurrency
+
+
+async def test_no_more_are_claimed_than_asked_for(database: Database, ledger: Ledger) -> None:
+    opened = await wanted(database, ledger, 5)
+    claimed: list[list[UUID]] = []
+    for _ in range(3):
+        async with database.transaction() as connection:
+            await join_by_nested_loops(connection)
+            requests = await store_context.claim(connection, 2, 3600)
+            claimed.append([request.incident_id for request in requests])
+    assert [set(some) for some in claimed] == [set(opened[:2]), set(opened[2:4]), {opened[4]}]
 
 
 async def test_what_a_dead_replica_had_claimed_is_gathered(

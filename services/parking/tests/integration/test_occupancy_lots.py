@@ -12,7 +12,7 @@ import pytest_asyncio
 from city.parking.v1 import occupancy_pb2 as pb
 from city_backbone.database import Connection
 from city_backbone.events import event_id
-from city_backbone.testing import Mesh
+from city_backbone.testing import Mesh, join_by_nested_loops
 from parking.occupancy import facts, store, store_lots
 from parking.occupancy.forgetting import Forgetting
 
@@ -291,6 +291,7 @@ async def test_old_readings_are_deleted_in_batches(
     more = True
     while more:
         async with running.service.backbone.database.transaction() as connection:
+            await join_by_nested_loops(connection)
             more = await forgetting.forget(connection)
         turns.append(more)
     kept: list[dict[str, Any]] = await running.rows(

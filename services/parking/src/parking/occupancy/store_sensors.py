@@ -146,10 +146,13 @@ async def newest_of(
 
 async def delete_older(connection: Connection, before: datetime, most: int) -> int:
     """How many readings were deleted, at most `most`; replicas do not wait for each other."""
+    # Not `in (select … limit …)`: a nested loop would select anew, others, for each row.
     done = await connection.execute(
-        "delete from occupancy_reading where (bay_id, observed_at, sensor_id) in"
-        " (select bay_id, observed_at, sensor_id from occupancy_reading where observed_at < %s"
-        " limit %s for update skip locked)",
+        "with older as (select bay_id, observed_at, sensor_id from occupancy_reading"
+        " where observed_at < %s limit %s for update skip locked)"
+        " delete from occupancy_reading as reading using older"
+        " where (reading.bay_id, reading.observed_at, reading.sensor_id)"
+        " = (older.bay_id, older.observed_at, older.sensor_id)",
         (before, most),
     )
     return done.rowcount
