@@ -1,7 +1,6 @@
 """Events in memory, and their CloudEvents 1.0 headers (Kafka binding, binary mode)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha1
 from typing import Any, NamedTuple, TypeAlias
@@ -42,8 +41,7 @@ class Event(NamedTuple):
     data: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class OutgoingEvent:
+class OutgoingEvent(NamedTuple):
     """An event to publish; `id` is deterministic, see event_id."""
 
     topic: str

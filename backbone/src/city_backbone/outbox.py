@@ -1,8 +1,7 @@
 """The outbox: events written in the transaction of the change they tell of."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -13,8 +12,7 @@ from city_backbone.events import Headers, OutgoingEvent, cloudevents_headers, tr
 CHANNEL = "outbox"
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A Kafka record to write; key and value may be None, as in Kafka."""
 
     topic: str

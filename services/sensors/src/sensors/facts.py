@@ -9,7 +9,7 @@ from city_backbone.events import OutgoingEvent, event_id
 
 from sensors.domain.alert import HourMean, Level
 from sensors.domain.area import Alert
-from sensors.domain.cai import RULE_VERSION, Assessment
+from sensors.domain.cai import RULE_VERSION, Assessment, Grade
 from sensors.domain.hour import HourWindow, Mean
 from sensors.domain.pollutant import Pollutant, to_value
 from sensors.domain.station import Station
@@ -56,7 +56,7 @@ def reading_taken(
             "interval_minutes": station.interval_minutes,
             "measurements": [
                 {
-                    "pollutant": pollutant.value,
+                    "pollutant": pollutant,
                     "value": value,
                     "quality": "STUCK" if stuck else "GOOD",
                 }
@@ -86,7 +86,7 @@ def hourly_mean_computed(
             "completeness": window.completeness,
             "means": [
                 {
-                    "pollutant": pollutant.value,
+                    "pollutant": pollutant,
                     "mean": to_value(mean.concentration),
                     "readings": mean.readings,
                     "valid": mean.valid,
@@ -115,15 +115,15 @@ def air_quality_assessed(
             "longitude": station.longitude,
             "hour_end": window.hour_end,
             "index": assessment.index,
-            "grade": assessment.grade.value,
-            "dominant_pollutant": assessment.dominant and assessment.dominant.value,
+            "grade": assessment.grade,
+            "dominant_pollutant": assessment.dominant,
             "pollutants": [
                 {
-                    "pollutant": assessed.pollutant.value,
+                    "pollutant": assessed.pollutant,
                     "hourly_mean": to_value(assessed.hourly_mean),
                     "assessed_concentration": found and to_value(found.concentration),
                     "index": found and found.index,
-                    "grade": found.grade.value if found else "UNKNOWN",
+                    "grade": found.grade if found else Grade.UNKNOWN,
                 }
                 for assessed in assessment.pollutants
                 for found in (assessed.sub_index,)
@@ -145,7 +145,7 @@ def air_alert_changed(
         "alert_id": str(alert.alert_id),
         "sequence": alert.sequence,
         "dong": alert.dong,
-        "pollutant": alert.pollutant.value,
+        "pollutant": alert.pollutant,
         "level": alert.level.name if alert.level else "LIFTED",
         "previous_level": (previous or Level.NONE).name,
         "issued_at": alert.issued_at,

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from sensors.domain.pollutant import (
+    POLLUTANTS,
     SCALES,
     Pollutant,
     divide_half_up,
@@ -29,6 +31,8 @@ class Grade(StrEnum):
     MODERATE = "MODERATE"
     BAD = "BAD"
     VERY_BAD = "VERY_BAD"
+
+    __hash__ = str.__hash__  # as a Pollutant's
 
 
 class _Band(NamedTuple):
@@ -90,7 +94,12 @@ def sub_index(pollutant: Pollutant, concentration: int) -> SubIndex:
     index is rounded to one decimal and then to a whole number, halves up: so the published 66.5
     of PM2.5 22 µg/m³ (exactly 66.47) is 67.
     """
-    rounded = round_to(concentration, SCALES[pollutant].index_step)
+    return _of_rounded(pollutant, round_to(concentration, SCALES[pollutant].index_step))
+
+
+# As many as the pollutants have between nothing and the most that air can hold.
+@lru_cache(maxsize=sum(scale.highest // scale.index_step + 1 for scale in SCALES.values()))
+def _of_rounded(pollutant: Pollutant, rounded: int) -> SubIndex:
     for band in TABLES[pollutant]:
         if rounded <= band.high:
             break
@@ -125,8 +134,7 @@ def _adjusted_quarters(pollutant: Pollutant, hour: int, total: int, count: int) 
     return 3 * hour if damped else 4 * hour
 
 
-@dataclass(frozen=True, slots=True)
-class PollutantIndex:
+class PollutantIndex(NamedTuple):
     """One pollutant of an hour; sub_index is None when too few hours are known."""
 
     pollutant: Pollutant
@@ -151,7 +159,8 @@ def assess(hours: Sequence[Mapping[Pollutant, int]]) -> Assessment:
     """
     pollutants = tuple(
         PollutantIndex(pollutant, mean, _assess_one(pollutant, mean, hours))
-        for pollutant, mean in sorted(hours[-1].items(), key=lambda item: _ORDER[item[0]])
+        for pollutant in POLLUTANTS
+        if (mean := hours[-1].get(pollutant)) is not None
     )
     best: tuple[Pollutant, SubIndex] | None = None
     for assessed in pollutants:
@@ -161,9 +170,6 @@ def assess(hours: Sequence[Mapping[Pollutant, int]]) -> Assessment:
     if best is None:
         return Assessment(None, Grade.UNKNOWN, None, pollutants)
     return Assessment(best[1].index, best[1].grade, best[0], pollutants)
-
-
-_ORDER = {pollutant: place for place, pollutant in enumerate(Pollutant)}
 
 
 def _assess_one(

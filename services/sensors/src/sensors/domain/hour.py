@@ -1,17 +1,17 @@
 """A station's hour: what was read in it, when it closes, and its means."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
-from sensors.domain.pollutant import SCALES, Pollutant, divide_half_up
+from sensors.domain.pollutant import POLLUTANTS, SCALES, Pollutant, divide_half_up
 
 HOUR = timedelta(hours=1)
 _NEVER = datetime.min.replace(tzinfo=UTC)
 # Korea's rule for a valid mean: three quarters of what was to be measured.
 VALID_NUMERATOR, VALID_DENOMINATOR = 3, 4
+_STEPS = tuple((pollutant, SCALES[pollutant].mean_step) for pollutant in POLLUTANTS)
 
 
 def hour_end(measured_at: datetime) -> datetime:
@@ -55,8 +55,11 @@ class Mean(NamedTuple):
     valid: bool
 
 
-@dataclass(frozen=True, slots=True)
-class HourWindow:
+_NOTHING: Mapping[Pollutant, Sum] = MappingProxyType({})
+_NONE = Sum(0, 0)
+
+
+class HourWindow(NamedTuple):
     """Readings of the hour up to hour_end, in any order.
 
     expected: readings a full hour has. revision: 0 while open, else that of the means last told.
@@ -67,29 +70,35 @@ class HourWindow:
     hour_end: datetime
     expected: int
     readings: int = 0
-    sums: Mapping[Pollutant, Sum] = field(default_factory=lambda: MappingProxyType({}))
+    sums: Mapping[Pollutant, Sum] = _NOTHING
     last_received_at: datetime = _NEVER
     revision: int = 0
     untold: bool = False
 
     def add(self, readings: Sequence[Reading]) -> "HourWindow":
         """With more readings. The caller makes sure that none is added twice."""
-        totals = {pollutant: list(sums) for pollutant, sums in self.sums.items()}
-        expected, last = self.expected, self.last_received_at
+        if not readings:
+            return self
+        values: dict[Pollutant, list[int]] = {}
         for reading in readings:
             for pollutant, concentration in reading.concentrations.items():
-                so_far = totals.setdefault(pollutant, [0, 0])
-                so_far[0] += concentration
-                so_far[1] += 1
-            expected = max(expected, reading.expected)
-            last = max(last, reading.received_at)
-        return replace(
-            self,
-            expected=expected,
-            readings=self.readings + len(readings),
-            sums={pollutant: Sum(*totals[pollutant]) for pollutant in totals},
-            last_received_at=last,
-            untold=self.untold or bool(readings),
+                if pollutant in values:
+                    values[pollutant].append(concentration)
+                else:
+                    values[pollutant] = [concentration]
+        sums = dict(self.sums)
+        for pollutant, more in values.items():
+            total, count = sums.get(pollutant, _NONE)
+            sums[pollutant] = Sum(total + sum(more), count + len(more))
+        return HourWindow(
+            self.station_id,
+            self.hour_end,
+            max(self.expected, *[reading.expected for reading in readings]),
+            self.readings + len(readings),
+            sums,
+            max(self.last_received_at, *[reading.received_at for reading in readings]),
+            self.revision,
+            untold=True,
         )
 
     def due(self, newest: datetime | None, now: datetime, lateness: timedelta) -> bool:
@@ -109,7 +118,7 @@ class HourWindow:
 
     def told(self) -> "HourWindow":
         """Closed, with the next revision."""
-        return replace(self, revision=self.revision + 1, untold=False)
+        return self._replace(revision=self.revision + 1, untold=False)
 
     @property
     def completeness(self) -> float:
@@ -118,19 +127,16 @@ class HourWindow:
 
     def means(self) -> dict[Pollutant, Mean]:
         """By pollutant, in the pollutants' own order."""
-        return {
-            pollutant: self._mean(pollutant, self.sums[pollutant])
-            for pollutant in Pollutant
-            if pollutant in self.sums
-        }
-
-    def _mean(self, pollutant: Pollutant, sums: Sum) -> Mean:
-        step = SCALES[pollutant].mean_step
-        return Mean(
-            divide_half_up(sums.total, sums.readings * step) * step,
-            sums.readings,
-            sums.readings * VALID_DENOMINATOR >= self.expected * VALID_NUMERATOR,
-        )
+        enough = self.expected * VALID_NUMERATOR
+        means = {}
+        for pollutant, step in _STEPS:
+            if pollutant in self.sums:
+                total, readings = self.sums[pollutant]
+                concentration = divide_half_up(total, readings * step) * step
+                means[pollutant] = Mean(
+                    concentration, readings, readings * VALID_DENOMINATOR >= enough
+                )
+        return means
 
 
 def valid_only(means: Mapping[Pollutant, Mean]) -> dict[Pollutant, int]:

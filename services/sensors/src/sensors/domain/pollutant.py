@@ -26,6 +26,10 @@ class Pollutant(StrEnum):
     __hash__ = str.__hash__
 
 
+POLLUTANTS = tuple(Pollutant)
+"""In their own order."""
+
+
 def millionths(value: str) -> int:
     """A decimal literal of a table as a concentration."""
     return int(Decimal(value) * MILLION)
