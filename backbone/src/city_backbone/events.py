@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha1
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID, SafeUUID
@@ -74,17 +75,21 @@ def cloudevents_headers(
     event: OutgoingEvent, source: str, trace: Headers | None = None
 ) -> list[tuple[str, bytes]]:
     """CloudEvents' required attributes, the subject, and `trace` (by default the current one)."""
-    time = event.time if event.time.tzinfo is UTC else event.time.astimezone(UTC)
     return [
         ("ce_specversion", b"1.0"),
         ("ce_id", str(event.id).encode()),
         ("ce_source", f"/citymesh/{source}".encode()),
         ("ce_type", event.topic.encode()),
-        ("ce_time", time.isoformat().replace("+00:00", "Z").encode()),
+        ("ce_time", _instant(event.time)),
         ("ce_subject", event.key.encode()),
         ("content-type", CONTENT_TYPE),
         *(trace_headers() if trace is None else trace),
     ]
+
+
+@lru_cache(maxsize=64)  # what one call tells is mostly of one instant
+def _instant(time: datetime) -> bytes:
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z").encode()
 
 
 def event_from_record(

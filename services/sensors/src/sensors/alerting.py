@@ -15,6 +15,8 @@ from sensors.domain.station import Station
 from sensors.store import alerts as store
 from sensors.store.alerts import AreaKey, StateKey
 
+_FRESH = StationAlert()
+
 
 class LevelStep(NamedTuple):
     """A station's level before and after an hour. causes: what to name if the area changes."""
@@ -46,19 +48,18 @@ def fold_hour(
     if station.retired:
         return steps
     for pollutant in station.pollutants:
-        if pollutant not in RULES:
+        rule = RULES.get(pollutant)
+        if rule is None:
             continue
         key = (station.station_id, pollutant)
-        before = states.get(key, StationAlert())
+        before = states.get(key, _FRESH)
         hour = HourMean(hour_end, valid_means.get(pollutant), revision)
-        step = fold(RULES[pollutant], before, hour)
-        if step.state == before:
+        state, causes = fold(rule, before, hour)
+        if state is before:
             continue
-        states[key] = step.state
+        states[key] = state
         steps.append(
-            LevelStep(
-                station, pollutant, hour, before.level, step.state.level, step.causes or (hour,)
-            )
+            LevelStep(station, pollutant, hour, before.level, state.level, causes or (hour,))
         )
     return steps
 
