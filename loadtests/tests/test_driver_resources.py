@@ -118,5 +118,5 @@ async def test_what_others_use_is_what_no_known_process_does(tmp_path: Path) -> 
     spun = used(after[1], "spinning") - used(before[1], "spinning")
     assert spun > 0.2
     told = [used(after[one], "others") - used(before[one], "others") for one in (0, 1)]
-    assert told[0] - told[1] == pytest.approx(spun, abs=0.1)
+    assert told[0] - told[1] == pytest.approx(spun, abs=0.25)
     assert "others" not in {one.process for one in Processes(None, {}).sample()}

@@ -49,7 +49,7 @@ class Lone:
     folder: Path
     python: Path
 
-    def run(self, *arguments: str, seconds: float = 150) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, seconds: float = 400) -> subprocess.CompletedProcess[str]:
         """Its Python, as someone calls it who has nothing of this checkout but its meshctl."""
         return subprocess.run(
             [str(self.python), *arguments],
@@ -111,7 +111,7 @@ def take_away(department: str, place: Path, wheels: Sequence[Path]) -> Lone:
 
 def _plain() -> dict[str, str]:
     """Nothing that leads back to this checkout."""
-    kept = ("HOME", "LANG", "PATH", "TMPDIR")
+    kept = ("HOME", "JDK_JAVA_OPTIONS", "LANG", "PATH", "TMPDIR")
     return {name: os.environ[name] for name in kept if name in os.environ}
 
 

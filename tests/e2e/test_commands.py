@@ -235,7 +235,7 @@ async def ask_for_video(state: Path) -> dict[str, str]:
     return items
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_up_brings_the_city_to_life_and_stops_on_ctrl_c(tmp_path: Path) -> None:
     meshctl = [sys.executable, "-m", "meshctl"]
     state = ["--state", str(tmp_path)]
@@ -269,7 +269,7 @@ async def test_up_brings_the_city_to_life_and_stops_on_ctrl_c(tmp_path: Path) ->
         return len(listed["kiosks"]) == 8
 
     try:
-        status = await eventually(ready, seconds=120)
+        status = await eventually(ready, seconds=240)
         await eventually(means, seconds=90, interval=1)
         await eventually(settled, seconds=90, interval=1)
         await eventually(kiosks, seconds=90, interval=1)

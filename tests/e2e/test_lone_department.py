@@ -11,7 +11,7 @@ DEPARTMENTS = {path.parent.name for path in (ROOT / "services").glob("*/service.
 SENSORS = {"unit": 120, "contract": 40, "integration": 40}
 ALONE = "sensors"
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ import grpc.aio
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-_SECONDS = 2.0
 # No call of the matrix may hang for long on a channel that is refused again and again.
 _OPTIONS = [("grpc.initial_reconnect_backoff_ms", 100)]
 
@@ -48,11 +47,11 @@ def channel(
     return grpc.aio.secure_channel(address, allowed, options)
 
 
-async def call(opened: grpc.aio.Channel, service: str, method: str) -> Answer:
+async def call(opened: grpc.aio.Channel, service: str, method: str, seconds: float) -> Answer:
     """One empty message, sent with the call: on the wire that is right for all four kinds."""
     stub: Any = opened.unary_stream(f"/{service}/{method}")
     try:
-        async for _ in stub(b"", timeout=_SECONDS):
+        async for _ in stub(b"", timeout=seconds):
             pass
     except grpc.aio.AioRpcError as error:
         status = rpc_status.from_call(error)
@@ -65,6 +64,7 @@ async def call_all(
     ca: Path,
     certificate: Path | None,
     methods: Iterable[tuple[str, str]],
+    seconds: float,
 ) -> dict[tuple[str, str], Answer]:
     """Every method as one principal."""
     allowed = credentials(ca, certificate)
@@ -72,7 +72,10 @@ async def call_all(
     asked = list(methods)
     try:
         answers = await asyncio.gather(
-            *(call(channels[service.split(".")[1]], service, method) for service, method in asked)
+            *(
+                call(channels[service.split(".")[1]], service, method, seconds)
+                for service, method in asked
+            )
         )
     finally:
         await asyncio.gather(*(opened.close() for opened in channels.values()))

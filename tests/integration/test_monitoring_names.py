@@ -1,8 +1,8 @@
 """What a running department shows at /metrics is what its sources were read to emit."""
 
 import asyncio
+import json
 import os
-import socket
 import sys
 from contextlib import suppress
 
@@ -25,11 +25,18 @@ async def _metrics(url: str) -> str:
     return ""
 
 
+async def _port(lines: asyncio.StreamReader) -> int:
+    """Where it says that it serves HTTP."""
+    async for line in lines:
+        port = json.loads(line).get("http_port")
+        if port is not None:
+            return int(port)
+    raise AssertionError("it ended before it served")
+
+
 async def _shown(mesh: Mesh, department: str) -> set[str]:
     """Names of the metrics that its process shows when it is ready."""
     prefix = department.upper()
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -38,11 +45,14 @@ async def _shown(mesh: Mesh, department: str) -> set[str]:
             **os.environ,
             **mesh.environment(department),
             f"{prefix}_GRPC__PORT": "0",
-            f"{prefix}_HTTP__PORT": str(port),
+            f"{prefix}_HTTP__PORT": "0",
         },
-        stdout=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
     )
+    assert process.stdout
     try:
+        async with asyncio.timeout(60):
+            port = await _port(process.stdout)
         text = await eventually(lambda: _metrics(f"http://127.0.0.1:{port}"), seconds=60)
     finally:
         process.terminate()

@@ -113,13 +113,13 @@ async def test_a_broker_that_is_away_is_said_in_time_and_is_found_again(
 ) -> None:
     async with direct(mesh, deadline_seconds="1") as sender:
         if connected:
-            await sender.publish([doubled(source, "a", 0)])
+            await until_taken(sender, [doubled(source, "a", 0)])
         await broker.cut()
         with pytest.raises(BrokerUnavailable, match="within 1"):
             await sender.publish([doubled(source, "a", 1)])
         await broker.open()
         await until_taken(sender, [doubled(source, "a", 2)])
-        await sender.publish([doubled(source, "a", 3)])
+        await until_taken(sender, [doubled(source, "a", 3)])
         found = (await counts(sender, source, environment))["a"]
     once = list(dict.fromkeys(found))
     assert [count for count in once if count != 1] == [*([0] if connected else []), 2, 3]

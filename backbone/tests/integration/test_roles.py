@@ -141,7 +141,7 @@ async def test_a_restart_moves_no_partition_of_the_other(
     city: City, group: Group, source: Source, database: Database
 ) -> None:
     # Only who is restarted needs it: what a test leaves behind is in the group that long.
-    session = {"PROBE_KAFKA__SESSION_TIMEOUT_SECONDS": "20"}
+    session = {"PROBE_KAFKA__SESSION_TIMEOUT_SECONDS": "30"}
     one, _ = await city.start("stream", "one", **session)
     await city.start("stream", "other")
     before = await group.members()

@@ -288,6 +288,7 @@ async def test_a_deadline_cancels_the_handler(bench: Bench, whose: str) -> None:
     async with channel:
         timeout = {"timeout": 0.3} if whose == "call" else {}
         async with asyncio.timeout(20):
+            await channel.channel_ready()
             error = await refusal(lambda: get(channel, "slow", **timeout))
         assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         await asyncio.wait_for(bench.trial.cancelled.wait(), 10)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from city_backbone.events import Event
 from city_backbone.runtime import Backbone, Service
@@ -200,6 +201,7 @@ async def nursery(environment: dict[str, str]) -> AsyncIterator[Nursery]:
         await process.wait()
 
 
+@pytest.mark.timeout(400)
 async def test_a_worker_killed_again_and_again_loses_and_doubles_nothing(
     mesh: Mesh, source: Source, database: Database, environment: dict[str, str]
 ) -> None:
