@@ -155,7 +155,9 @@ class Centre:
         async with self.service.backbone.database.transaction() as connection:
             return await (await connection.execute(query, parameters)).fetchall()
 
-    async def alarms(self, site_id: str, count: int = 1) -> list[dict[str, Any]]:
+    async def alarms(
+        self, site_id: str, count: int = 1, seconds: float = 20
+    ) -> list[dict[str, Any]]:
         """Waits until the site has as many, and returns them, oldest first."""
 
         async def found() -> list[dict[str, Any]] | None:
@@ -164,18 +166,20 @@ class Centre:
             )
             return rows if len(rows) >= count else None
 
-        rows = await eventually(found)
+        rows = await eventually(found, seconds)
         assert rows is not None
         return rows
 
-    async def told(self, topic: str, site_id: str, count: int = 1) -> Sequence[dict[str, Any]]:
+    async def told(
+        self, topic: str, site_id: str, count: int = 1, seconds: float = 20
+    ) -> Sequence[dict[str, Any]]:
         """Waits until the topic has as many of the site, and returns them."""
 
         async def found() -> Sequence[dict[str, Any]] | None:
             events = await self.topics.events(topic, site_id)
             return events if len(events) >= count else None
 
-        events = await eventually(found)
+        events = await eventually(found, seconds)
         assert events is not None
         return events
 

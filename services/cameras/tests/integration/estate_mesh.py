@@ -45,7 +45,7 @@ DEADLINE = 20.0
 
 
 def unique(name: str) -> str:
-    return f"{name}-{uuid.uuid4().hex[:8]}"
+    return f"{name}-{uuid.uuid4().hex[:12]}"
 
 
 def key() -> str:
@@ -148,7 +148,8 @@ class Estate:
             return await answer.fetchall() if answer.description else []
 
     async def told(self, *camera_ids: str) -> list[tuple[str, dict[str, Any]]]:
-        """Topic and event of all changes of these cameras so far, once the outbox is empty."""
+        """Topic and event of all changes of these cameras so far, once the outbox is empty, in the
+        order of time."""
 
         async def published() -> bool:
             return not await self.rows("select id from outbox limit 1")
@@ -162,8 +163,8 @@ class Estate:
             while await self.consumer.position(partition) < end:
                 record = await self.consumer.getone(partition)
                 if record.key.decode() in camera_ids:
-                    found.append((record.timestamp, record.topic, _decoded(record)))
-        return [(topic, event) for _, topic, event in sorted(found, key=lambda one: one[0])]
+                    found.append((record.topic, _decoded(record)))
+        return sorted(found, key=lambda one: one[1]["changed_at"])
 
 
 def _decoded(record: Any) -> dict[str, Any]:

@@ -164,11 +164,11 @@ async def escalated_once(centre: Centre) -> None:
     site_id = await centre.site()
     for number in range(20):
         await centre.see(persistent(site_id, 12, kind="FALL", first=700 * number))
-    await centre.alarms(site_id, 20)
+    await centre.alarms(site_id, 20, seconds=90)
     await centre.execute(
         "update alarm set escalates_at = now() where site_id = %s and status = 'RAISED'", site_id
     )
-    told = await centre.told(facts.ALARM_ESCALATED, site_id, 20)
+    told = await centre.told(facts.ALARM_ESCALATED, site_id, 20, seconds=90)
     assert len({event["alarm_id"] for event in told}) == len(told) == 20
     rows = await centre.rows("select status, revision from alarm where site_id = %s", site_id)
     assert rows == [{"status": "ESCALATED", "revision": 2}] * 20

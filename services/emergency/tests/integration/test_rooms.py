@@ -145,7 +145,7 @@ def settled(desk: Desk, incident: Incident) -> Callable[[], Awaitable[bool]]:
 
 
 async def test_every_status_arrives_in_order(room: Room, desk: Desk, connect: Connect) -> None:
-    async with connect(room.url):
+    async with connect(room.url, PATIENT):
         incidents = [await desk.live() for _ in range(4)]
         for incident in incidents:
             await eventually(settled(desk, incident))
@@ -228,7 +228,7 @@ async def test_a_connector_that_dies_in_a_call_sends_the_same_bytes_again(
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     room.set_mode(Mode(mode="up"))
-    async with connect(room.url):
+    async with connect(room.url, PATIENT):
         await eventually(settled(desk, incident))
     assert effects(room, incident) == ["10", "40"]
     assert (room.counts().repeats, room.counts().duplicates) == (1, 0)
@@ -237,8 +237,8 @@ async def test_a_connector_that_dies_in_a_call_sends_the_same_bytes_again(
 async def test_two_replicas_share_a_room_without_sending_twice(
     room: Room, desk: Desk, connect: Connect
 ) -> None:
-    async with connect(room.url):
-        async with connect(room.url):
+    async with connect(room.url, PATIENT):
+        async with connect(room.url, PATIENT):
             incidents = [await desk.live() for _ in range(3)]
             for incident in incidents:
                 await eventually(settled(desk, incident))

@@ -23,7 +23,7 @@ _MIB = 1024 * 1024
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(mesh: Mesh) -> AsyncIterator[World]:
-    async with opened(mesh, read_seconds=0.3, HEALTH_FHIR__MAX_ENTRIES="2") as world:
+    async with opened(mesh, read_seconds=2.0, HEALTH_FHIR__MAX_ENTRIES="2") as world:
         yield world
 
 

@@ -21,7 +21,7 @@ PULSE = Code.HEART_RATE
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def tired(mesh: Mesh) -> AsyncIterator[World]:
     """One that soon has waited long enough."""
-    async with opened(mesh, idle_seconds=2.0) as world:
+    async with opened(mesh, idle_seconds=5.0) as world:
         yield world
 
 

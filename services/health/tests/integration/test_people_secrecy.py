@@ -69,7 +69,10 @@ class Secret:
             plain = text if isinstance(text, bytes) else text.encode()
             written = {plain}
             if isinstance(text, str):
-                written |= {text.replace("-", "").encode(), json.dumps(text)[1:-1].encode()}
+                written.add(json.dumps(text)[1:-1].encode())
+                digits = text.replace("-", "")
+                if len(digits) > 8:  # eight digits are somewhere in a dump by chance
+                    written.add(digits.encode())
             for one in written:
                 digest = hashlib.sha256(one).digest()
                 self._forms |= {one, one.hex().encode(), digest, digest.hex().encode()}

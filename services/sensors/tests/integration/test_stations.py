@@ -252,4 +252,11 @@ async def test_stations_in_service_are_measured_by_state(department: Department)
     await department.stub.RetireStation(
         pb.RetireStationRequest(idempotency_key=str(uuid.uuid4()), station_id=gone), timeout=9
     )
+
+    async def marked() -> bool:
+        """By the service's own turn: two that mark do not wait for each other."""
+        query = "select silent_since is not null from station_contact where station_id = %s"
+        return bool(await department.one(query, hush))
+
+    await eventually(marked)
     assert await measured() == {"heard": before["heard"] + 1, "silent": before["silent"] + 1}
