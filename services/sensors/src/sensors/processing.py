@@ -13,7 +13,7 @@ from city_backbone.stream.subscription import Refusal
 from sensors import alerting, facts
 from sensors.alerting import LevelStep
 from sensors.domain.cai import HISTORY_HOURS, assess
-from sensors.domain.hour import HOUR, HourWindow, Reading, hour_end, hour_number, valid_only
+from sensors.domain.hour import HourWindow, Reading, hour_ends, hour_number, valid_only
 from sensors.domain.pollutant import Pollutant, from_value
 from sensors.domain.station import MINUTES_PER_HOUR
 from sensors.store import air_quality, alerts, hours
@@ -160,13 +160,10 @@ def _taken(data: Mapping[str, Any]) -> _Taken:
     return _Taken(data["station_id"], data["measured_at"], reading)
 
 
-def _by_hour(readings: Iterable[_Taken]) -> dict[HourKey, list[Reading]]:
+def _by_hour(readings: Sequence[_Taken]) -> dict[HourKey, list[Reading]]:
     by_hour: dict[HourKey, list[Reading]] = {}
-    start = end = _NEVER
-    for station_id, measured_at, reading in readings:
-        if not start < measured_at <= end:  # those of a batch are of few hours
-            end = hour_end(measured_at)
-            start = end - HOUR
+    ends = hour_ends([measured_at for _, measured_at, _ in readings])
+    for (station_id, _, reading), end in zip(readings, ends, strict=True):
         by_hour.setdefault((station_id, end), []).append(reading)
     return by_hour
 

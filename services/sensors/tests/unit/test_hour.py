@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sensors.domain.hour import HOUR, HourWindow, Reading, hour_end, valid_only
+from sensors.domain.hour import HOUR, HourWindow, Reading, hour_end, hour_ends, valid_only
 from sensors.domain.pollutant import Pollutant, from_value, to_value
 
 NOON = datetime(2021, 5, 1, 12, tzinfo=UTC)
@@ -35,6 +35,22 @@ def window(values: list[dict[Pollutant, float]], expected: int = 6) -> HourWindo
 )
 def test_an_instant_on_the_hour_ends_that_hour(measured_at: datetime, expected: datetime) -> None:
     assert hour_end(measured_at) == expected
+
+
+@given(
+    st.lists(
+        st.builds(
+            lambda hours, micros, zone: (
+                NOON + hours * HOUR + timedelta(microseconds=micros)
+            ).astimezone(zone),
+            st.integers(-2, 2),
+            st.integers(-1, 1),
+            st.sampled_from([UTC, timezone(9 * HOUR)]),
+        )
+    )
+)
+def test_many_instants_end_the_hours_that_each_does(instants: list[datetime]) -> None:
+    assert list(hour_ends(instants)) == [hour_end(one) for one in instants]
 
 
 measurements = st.dictionaries(

@@ -1,6 +1,6 @@
 """A station's hour: what was read in it, when it closes, and its means."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
@@ -22,6 +22,16 @@ def hour_end(measured_at: datetime) -> datetime:
     utc = measured_at.astimezone(UTC)
     start = utc.replace(minute=0, second=0, microsecond=0)
     return start if start == utc else start + HOUR
+
+
+def hour_ends(instants: Iterable[datetime]) -> Iterator[datetime]:
+    """hour_end of each; the next one of the same hour costs a comparison."""
+    start = end = _NEVER
+    for instant in instants:
+        if not start < instant <= end:
+            end = hour_end(instant)
+            start = end - HOUR
+        yield end
 
 
 def hour_number(end: datetime) -> int:
