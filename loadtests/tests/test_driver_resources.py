@@ -89,7 +89,7 @@ async def test_services_are_asked_for_their_metrics_one_after_the_other(tmp_path
 async def test_what_others_use_is_what_no_known_process_does(tmp_path: Path) -> None:
     spins = (
         "import pathlib, time\nwhile not pathlib.Path('go').exists(): time.sleep(0.01)\n"
-        "while time.process_time() < 0.5: pass\npathlib.Path('done').touch(); time.sleep(60)"
+        "while time.process_time() < 1.25: pass\npathlib.Path('done').touch(); time.sleep(60)"
     )
     # Its parent ends, so that it is nobody's of this process, which counts its children.
     alone = f"{shlex.join([sys.executable, '-c', spins])} >/dev/null & echo $!"

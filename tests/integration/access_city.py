@@ -102,10 +102,19 @@ class City:
 
 @contextmanager
 def running(folder: Path) -> Iterator[City]:
-    """On free ports. Cameras' key is set, without which nobody at all could notify it."""
+    """On free ports. Cameras' key is set, without which nobody at all could notify it; no register
+    is sealed meanwhile, which would be a write that no call made."""
     (folder / "env").mkdir()
-    own = {"CAMERAS_INGEST__ONVIF_KEY": ONVIF_KEY}
-    (folder / "env" / "cameras.json").write_text(json.dumps(own))
+    own = {
+        "cameras": {
+            "CAMERAS_INGEST__ONVIF_KEY": ONVIF_KEY,
+            "CAMERAS_LEASES__SEAL_EVERY_SECONDS": "3600",
+        },
+        "health": {"HEALTH_PEOPLE__SEAL_EVERY_SECONDS": "3600"},
+        "parking": {"PARKING_VAULT__SEAL_EVERY_SECONDS": "3600"},
+    }
+    for department, variables in own.items():
+        (folder / "env" / f"{department}.json").write_text(json.dumps(variables))
     try:
         _meshctl("up", "--detach", "--free-ports", "--state", str(folder))
         yield City(folder, principals())

@@ -18,14 +18,10 @@ pytestmark = pytest.mark.timeout(300)
 
 STRANGER = "stranger"
 OPEN = ("/healthz", "/readyz", "/metrics")
-# A clock that ticks, registers that are sealed each minute, and rules that come with the code,
-# written when they are first asked for.
+# A clock that ticks, and rules that come with the code, written when they are first asked for.
 OWN_WRITES = {
     "cameras.public.presence_watch",
-    "cameras.public.register_seal",
     "cameras.public.rule_set",
-    "health.public.register_seal",
-    "parking.public.register_seal",
     "parking.public.split_rule",
 }
 

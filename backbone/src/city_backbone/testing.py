@@ -63,6 +63,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("citymesh_services", "folders of departments", type="paths", default=["services"])
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Property tests do not fail on a slow machine; `--hypothesis-profile` still has its say."""
+    if config.pluginmanager.hasplugin("hypothesispytest"):
+        from hypothesis import settings
+
+        settings.register_profile("no-deadline", deadline=None)
+        settings.load_profile("no-deadline")
+
+
 @pytest.fixture(scope="session")
 def mesh(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Mesh]:
     """Started once per run on free ports; CITYMESH_TEST_STATE names a running one instead."""

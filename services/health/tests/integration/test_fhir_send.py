@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -49,7 +50,8 @@ async def test_an_observation_is_stored_sealed_and_told_of(world: World) -> None
     for table in tables:
         rows = await world.rows(f"select to_jsonb(t) as row from {table} t")
         content += json.dumps([one["row"] for one in rows], ensure_ascii=False).encode()
-    for words in (person.token, "36.8125", sent["identifier"][0]["value"], '"8310-5"'):
+    content = re.sub(rb"\d\d:\d\d:\d\d(\.\d+)?", b"", content)  # an instant may have it by chance
+    for words in (person.token, "36.81", sent["identifier"][0]["value"], '"8310-5"'):
         assert words.encode() not in content
 
 

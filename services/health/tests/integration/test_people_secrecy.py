@@ -5,6 +5,7 @@ there."""
 import base64
 import hashlib
 import json
+import re
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -69,10 +70,7 @@ class Secret:
             plain = text if isinstance(text, bytes) else text.encode()
             written = {plain}
             if isinstance(text, str):
-                written.add(json.dumps(text)[1:-1].encode())
-                digits = text.replace("-", "")
-                if len(digits) > 8:  # eight digits are somewhere in a dump by chance
-                    written.add(digits.encode())
+                written |= {text.replace("-", "").encode(), json.dumps(text)[1:-1].encode()}
             for one in written:
                 digest = hashlib.sha256(one).digest()
                 self._forms |= {one, one.hex().encode(), digest, digest.hex().encode()}
@@ -80,7 +78,14 @@ class Secret:
                     self._forms.add(base64.b64encode(one))
 
     def within(self, content: bytes) -> bool:
-        return any(form in content for form in self._forms)
+        return any(_stands(form, content) for form in self._forms)
+
+
+def _stands(form: bytes, content: bytes) -> bool:
+    """Eight digits are within long hexadecimal numbers by chance: they stand by themselves."""
+    if form.isdigit() and len(form) <= 8:
+        return bool(re.search(rb"(?<![0-9a-f])" + form + rb"(?![0-9a-f])", content))
+    return form in content
 
 
 async def database(world: World) -> bytes:
