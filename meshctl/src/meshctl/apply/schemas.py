@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -16,6 +18,7 @@ from meshctl.errors import ApplyError
 
 COMPATIBILITY = "FULL_TRANSITIVE"
 _CONTENT = {"Content-Type": "application/vnd.schemaregistry.v1+json"}
+_AT_ONCE = 8
 _TIMEOUT = aiohttp.ClientTimeout(total=30)
 
 
@@ -25,17 +28,30 @@ async def apply(url: str, registrations: Iterable[Registration]) -> int:
     Raises ApplyError naming subject and reason when one is not compatible with what was
     registered before, or is no schema.
     """
-    new = 0
-    async with aiohttp.ClientSession(timeout=_TIMEOUT, headers=_CONTENT) as session:
-        for registration in registrations:
-            for produced in registration.produces:
-                file = registration.events / produced.schema_file
-                try:
-                    schema = canonical(json.loads(file.read_text(encoding="utf-8")))
-                except (OSError, ValueError) as error:
-                    raise ApplyError(f"{file}: expected an Avro schema in JSON: {error}") from error
-                new += await _register(session, url, produced.subject, schema)
-    return new
+    writers = {
+        produced.subject: _writer(registration.events / produced.schema_file)
+        for registration in registrations
+        for produced in registration.produces
+    }
+    connections = aiohttp.TCPConnector(limit=_AT_ONCE)
+    async with aiohttp.ClientSession(
+        timeout=_TIMEOUT, headers=_CONTENT, connector=connections
+    ) as session:
+        outcomes = await asyncio.gather(
+            *(_register(session, url, subject, schema) for subject, schema in writers.items()),
+            return_exceptions=True,
+        )
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return sum(map(bool, outcomes))
+
+
+def _writer(file: Path) -> str:
+    try:
+        return canonical(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise ApplyError(f"{file}: expected an Avro schema in JSON: {error}") from error
 
 
 async def _register(session: aiohttp.ClientSession, url: str, subject: str, schema: str) -> bool:
