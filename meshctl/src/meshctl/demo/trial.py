@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,6 +37,7 @@ class Trial:
     departments: tuple[str, ...]
     existing: bool = False
     """Whether its stack was started by others, in containers. It must have seen nothing yet."""
+    _environments: dict[str, Mapping[str, str]] = field(default_factory=dict, init=False)
 
     @property
     def state(self) -> State:
@@ -120,10 +121,11 @@ class Trial:
             for name in self.departments
         }
 
-    async def environment(self, name: str) -> dict[str, str]:
-        """What `meshctl env` gives a department or client."""
-        environment: dict[str, str] = json.loads(await self.meshctl("env", name, "--json"))
-        return environment
+    async def environment(self, name: str) -> Mapping[str, str]:
+        """What `meshctl env` gives a department or client; asked for once, when the stack is up."""
+        if name not in self._environments:
+            self._environments[name] = json.loads(await self.meshctl("env", name, "--json"))
+        return self._environments[name]
 
     async def meshctl(self, *arguments: str) -> str:
         """What the command prints. Raises MeshctlError with its words when it fails."""
