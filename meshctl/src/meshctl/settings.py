@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     kafka_heap: HeapSize = "768m"
     registry_heap: HeapSize = "384m"
     java: str = "java"
+    keep_class_data: bool = Field(
+        default=False, description="whether the JVM parts leave what makes their next start faster"
+    )
     maven: str = "mvn"
     start_timeout: Annotated[float, Field(gt=0)] = 120.0
 

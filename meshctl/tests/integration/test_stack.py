@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from meshctl.apply import quotas
+from meshctl.settings import load as load_settings
 from meshctl.state import State
 
 from meshctl import credentials
@@ -158,6 +160,19 @@ def test_everything_is_ready(mesh: Mesh) -> None:
     assert status["ready"]
     assert set(status["parts"]) == {"kafka", "postgres", "registry"}
     assert status["lag"]["health"] == {TOPIC: 0.0}
+
+
+def test_broker_and_registry_share_the_class_data_that_is_there(mesh: Mesh) -> None:
+    archives = list((load_settings().root / ".cache" / "jvm").glob("*.jsa"))
+    if not archives:
+        pytest.skip("no class data was kept on this machine: `make test` does")
+    run = mesh.state.read_run()
+    assert run is not None
+    for name in ("kafka", "registry"):
+        process = run.parts[name].process
+        assert process is not None
+        mapped = {Path(one.path) for one in psutil.Process(process.pid).memory_maps()}
+        assert [one for one in archives if one in mapped and one.name.startswith(f"{name}-java-")]
 
 
 def test_only_the_owner_writes(mesh: Mesh) -> None:

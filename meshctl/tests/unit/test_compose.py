@@ -271,7 +271,7 @@ def test_only_the_owner_comes_in_and_every_user_of_an_image_can_read(
 def test_the_broker_is_the_local_one_but_for_where_it_listens(state: State) -> None:
     known = credentials.stored(state)
     ports = {"kafka": 1, "kafka.controller": 2}
-    part = KafkaPart(SETTINGS, state, Jvm("java", "", Path()), ports, known)
+    part = KafkaPart(SETTINGS, state, Jvm("java", "17", Path(), Path()), ports, known)
     local = _properties(part._configuration())
     composed = _properties((state.containers / "kafka" / "server.properties").read_text())
     names = set(local) | set(composed)

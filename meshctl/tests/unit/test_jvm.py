@@ -23,6 +23,14 @@ def program(folder: Path, name: str, body: str) -> str:
     return str(path)
 
 
+def kept(keeping: jvm.Jvm, part: str) -> Path:
+    """Where the part leaves its classes, as if it had."""
+    option, _, archive = keeping.class_data(part)[0].partition("=")
+    assert option == "-XX:ArchiveClassesAtExit"
+    Path(archive).touch()
+    return Path(archive)
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     pom = tmp_path / "deploy" / "local" / "pom.xml"
@@ -76,3 +84,21 @@ async def test_a_failed_fetch_gives_mavens_reason_and_is_tried_again(
     with pytest.raises(MeshctlError, match="no such artifact"):
         await jvm.ensure(settings.model_copy(update={"maven": broken}), print)
     assert (await jvm.ensure(settings, print)).registry_jar.is_file()
+
+
+async def test_classes_are_shared_once_they_were_kept(settings: Settings) -> None:
+    found = await jvm.ensure(settings, print)
+    assert found.class_data("kafka") == ()
+    keeping = await jvm.ensure(settings.model_copy(update={"keep_class_data": True}), print)
+    assert keeping.class_data("kafka", keep=False) == ()
+    archive = kept(keeping, "kafka")
+    assert f"-XX:SharedArchiveFile={archive}" in found.class_data("kafka")
+    assert found.class_data("registry") == ()
+
+
+async def test_another_java_shares_nothing(settings: Settings, tmp_path: Path) -> None:
+    keeping = await jvm.ensure(settings.model_copy(update={"keep_class_data": True}), print)
+    kept(keeping, "kafka")
+    newer = program(tmp_path, "newer", "echo 'openjdk version \"21.0.1\"'")
+    found = await jvm.ensure(settings.model_copy(update={"java": newer}), print)
+    assert found.class_data("kafka") == ()

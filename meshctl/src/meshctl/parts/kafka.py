@@ -50,7 +50,7 @@ class KafkaPart:
         arguments = self._state.kafka / "format.args"
         write_text(arguments, formatting(str(self._properties), self._credentials), mode=0o600)
         process = await asyncio.create_subprocess_exec(
-            *self._java("-XX:TieredStopAtLevel=1"),
+            *self._java("-XX:TieredStopAtLevel=1", *self._jvm.class_data(self.name, keep=False)),
             *("kafka.tools.StorageTool", "format", f"@{arguments}"),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -73,7 +73,11 @@ class KafkaPart:
         log4j = self._settings.local / "log4j2.properties"
         return Command(
             arguments=(
-                *self._java(f"-Xmx{heap}", f"-Dlog4j2.configurationFile={log4j}"),
+                *self._java(
+                    f"-Xmx{heap}",
+                    f"-Dlog4j2.configurationFile={log4j}",
+                    *self._jvm.class_data(self.name),
+                ),
                 *("kafka.Kafka", str(self._properties)),
             ),
             cwd=self._state.kafka,

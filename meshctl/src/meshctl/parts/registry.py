@@ -22,7 +22,7 @@ class RegistryPart:
     name = "registry"
     tier = 1
     stop_signal = signal.SIGTERM
-    stop_seconds = 15.0
+    stop_seconds: float = 15.0
     # Access rules that the broker has just been given may take effect after its first start.
     essential = False
 
@@ -30,6 +30,8 @@ class RegistryPart:
         self, settings: Settings, state: State, jvm: Jvm, ports: Ports, credentials: Credentials
     ) -> None:
         self.port: int | None = ports["registry"]
+        if jvm.keep_class_data:  # which takes it ten seconds
+            self.stop_seconds = 60.0
         self._settings = settings
         self._state = state
         self._jvm = jvm
@@ -49,6 +51,7 @@ class RegistryPart:
                 *("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xms128m"),
                 *(f"-Xmx{self._settings.registry_heap}", "-Djava.awt.headless=true"),
                 *("-Djava.util.logging.manager=org.jboss.logmanager.LogManager",),
+                *self._jvm.class_data(self.name),
                 *("-jar", str(self._jvm.registry_jar)),
             ),
             cwd=self._state.registry,
