@@ -167,7 +167,7 @@ def settings(*, patient: bool = False) -> Mapping[str, Mapping[str, str]]:
             "HEALTH_PEOPLE__WITHDRAW_EVERY_SECONDS": "0.3",
         },
         "emergency": {
-            "EMERGENCY_SCENE__ATTEMPTS": "15" if patient else "5",
+            "EMERGENCY_SCENE__ATTEMPTS": "15" if patient else "3",
             "EMERGENCY_SCENE__BACKOFF_BASE_SECONDS": "0.3",
             "EMERGENCY_SCENE__BACKOFF_CAP_SECONDS": "2",
         },
