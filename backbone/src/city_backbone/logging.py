@@ -1,6 +1,7 @@
 """Structured logs: a console on a terminal, JSON lines elsewhere."""
 
 import logging
+import math
 import sys
 import traceback
 from collections.abc import MutableMapping
@@ -8,6 +9,8 @@ from typing import Any
 
 import structlog
 from opentelemetry import trace
+
+_SELDOM_SECONDS = 10.0
 
 
 def _add_trace(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -24,6 +27,32 @@ def _places(error: BaseException) -> str:
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     lines = [*traceback.format_tb(error.__traceback__), f"{type(error).__qualname__}\n"]
     return "".join(lines + [f"\n{_places(other)}" for other in (*parts, cause) if other])
+
+
+class Seldom(logging.Filter):
+    """Of a library that tries again and again, what one line of it says: once in `seconds`, then
+    with how often it was left out.
+
+    aiokafka has five lines for each of ten tries a second while a broker is away.
+    """
+
+    def __init__(self, library: str, seconds: float) -> None:
+        super().__init__(library)
+        self._seconds = seconds
+        self._told: dict[tuple[str, int], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not super().filter(record):  # of another library
+            return True
+        place = record.pathname, record.lineno
+        last, left_out = self._told.get(place, (-math.inf, 0))
+        if record.created - last < self._seconds:
+            self._told[place] = last, left_out + 1
+            return False
+        self._told[place] = record.created, 0
+        if left_out:
+            record.msg = f"{record.msg} ({left_out} more like it in between)"
+        return True
 
 
 def configure(department: str, level: int = logging.INFO) -> None:
@@ -64,6 +93,7 @@ def configure(department: str, level: int = logging.INFO) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    handler.addFilter(Seldom("aiokafka", _SELDOM_SECONDS))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)

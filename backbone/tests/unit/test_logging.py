@@ -51,3 +51,32 @@ def test_an_exception_is_places_and_types(lines: io.StringIO) -> None:
             assert part in line["exception"]
         assert "'canary" not in json.dumps(line)
     assert theirs["logger"] == "library"
+
+
+def refused(node: int, at: float, library: str = "aiokafka") -> None:
+    """As the library logs that it cannot connect, `at` seconds after its start."""
+    log = logging.getLogger(library)
+    record = log.makeRecord(
+        log.name, logging.ERROR, f"{library}/client.py", 7, "no connection to %d", (node,), None
+    )
+    record.created = at
+    log.handle(record)
+
+
+def test_what_aiokafka_repeats_is_told_once_in_ten_seconds(lines: io.StringIO) -> None:
+    for tenth in range(250):
+        refused(tenth % 3, at=tenth / 10)
+    told = [json.loads(line)["event"] for line in lines.getvalue().splitlines()]
+    assert told == [
+        "no connection to 0",
+        "no connection to 1 (99 more like it in between)",
+        "no connection to 2 (99 more like it in between)",
+    ]
+
+
+def test_what_others_repeat_is_told_each_time(lines: io.StringIO) -> None:
+    for at in range(3):
+        refused(at, at, "library")
+    logging.getLogger("aiokafka").error("another line")
+    logging.getLogger("aiokafka").error("and another")
+    assert len(lines.getvalue().splitlines()) == 5
