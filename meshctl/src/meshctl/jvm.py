@@ -40,8 +40,8 @@ class Jvm:
 
     def class_data(self, part: str, *, keep: bool = True) -> tuple[str, ...]:
         """Options that share the archive of a part's classes, or with `keep_class_data` write it
-        when the process ends, unless that is not to be kept. A JVM that cannot use an archive
-        starts as without.
+        when the process ends, unless that is not to be kept. A JVM that cannot use an archive, or
+        one that was not finished (its header is written last), starts as without.
         """
         archive = self.cache / f"{part}-java-{self.version}.jsa"
         if self.keep_class_data:
