@@ -32,7 +32,7 @@ demo: setup ## four years of Seoul's air into the disaster room: FILE=other.csv;
 # win back what Java's second compiler costs.
 test: export JDK_JAVA_OPTIONS ?= -XX:TieredStopAtLevel=1
 test: setup ## everything CI runs: lint, types, import contracts, meshctl check, tests
-	@$(MAKE) --no-print-directory -j2 types $(KUSTOMIZE) $(CLASS_DATA) lint check
+	@$(MAKE) --no-print-directory -j3 types $(CLASS_DATA) $(KUSTOMIZE) lint check
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup ## ruff
