@@ -27,8 +27,9 @@ async def everything(
     with_schemas: bool = True,
 ) -> None:
     """To parts that run: database, broker, registry. Raises ApplyError."""
-    await database(catalogue, places, credentials)
-    await broker(catalogue, places, credentials, say)
+    await asyncio.gather(
+        database(catalogue, places, credentials), broker(catalogue, places, credentials, say)
+    )
     if with_schemas:
         await registry(catalogue, places, say)
 

@@ -151,10 +151,7 @@ async def _start(stack: Stack, java: Jvm, say: Say) -> None:
     await stack.supervisor.start([postgres, kafka])
     say(f"postgres ready on port {postgres.port}, kafka on port {kafka.port}")
     places = Local(stack.ports, state)
-    await asyncio.gather(
-        applying.database(known, places, stack.credentials),
-        applying.broker(known, places, stack.credentials, say),
-    )
+    await applying.everything(known, places, stack.credentials, say, with_schemas=False)
     registry.prepare()
     await stack.supervisor.start([registry])
     say(f"registry ready on port {registry.port}")
