@@ -37,7 +37,9 @@ class Trial:
     departments: tuple[str, ...]
     existing: bool = False
     """Whether its stack was started by others, in containers. It must have seen nothing yet."""
-    _environments: dict[str, Mapping[str, str]] = field(default_factory=dict, init=False)
+    _environments: dict[str, Mapping[str, str]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def state(self) -> State:
