@@ -21,7 +21,7 @@ from meshctl.apply import quotas
 from meshctl.settings import load as load_settings
 from meshctl.state import State
 
-from meshctl import credentials
+from meshctl import credentials, jvm
 
 TOPIC = "parking.bay-reserved.v1"
 PARKING = f"""\
@@ -162,17 +162,18 @@ def test_everything_is_ready(mesh: Mesh) -> None:
     assert status["lag"]["health"] == {TOPIC: 0.0}
 
 
-def test_broker_and_registry_share_the_class_data_that_is_there(mesh: Mesh) -> None:
-    archives = list((load_settings().root / ".cache" / "jvm").glob("*.jsa"))
-    if not archives:
-        pytest.skip("no class data was kept on this machine: `make test` does")
+async def test_broker_and_registry_share_the_class_data_that_is_there(mesh: Mesh) -> None:
+    java = await jvm.ensure(load_settings(), print)
     run = mesh.state.read_run()
     assert run is not None
     for name in ("kafka", "registry"):
+        if not java.class_data(name):
+            pytest.skip(f"no class data of {name} and this Java was kept: `make test` does")
+        option, _, archive = java.class_data(name)[0].partition("=")
+        assert option == "-XX:SharedArchiveFile"
         process = run.parts[name].process
         assert process is not None
-        mapped = {Path(one.path) for one in psutil.Process(process.pid).memory_maps()}
-        assert [one for one in archives if one in mapped and one.name.startswith(f"{name}-java-")]
+        assert archive in {one.path for one in psutil.Process(process.pid).memory_maps()}
 
 
 def test_only_the_owner_writes(mesh: Mesh) -> None:
